@@ -1,0 +1,211 @@
+//! `fork(2)`, and waiting for one child by its pidfd.
+//!
+//! # Why `fork` is a safe function here
+//!
+//! After `fork` the child has one thread, a copy of the caller. To that thread, the child looks
+//! exactly like a process whose scheduler never runs the others again. Safe Rust must be sound
+//! under any schedule, that one included: memory that another thread was changing is either
+//! behind a lock, which stays locked, or changed by atomic steps, each of which leaves it valid.
+//! The C library resets its own allocator and standard streams in the child. The child never
+//! returns into frames of its parent: it ends with `_exit(2)`, so no destructor runs twice, and
+//! a panic is caught before it.
+//!
+//! So forking a process with several threads is not unsound; but a lock that another thread held
+//! stays locked in the child, which may wait for it for ever. The locks of the standard streams
+//! are therefore taken around the fork, and [`threads`] lets a caller refuse when there are
+//! other threads. What `fork` copies besides memory is the caller's to think of: descriptors (a
+//! child's writes are seen by the parent's peer), and the state of random number generators.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use nix::unistd::ForkResult;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, pidfd_open,
+    pidfd_send_signal, waitid,
+};
+
+use crate::signal;
+
+/// Runs `child` in a new process, which ends with the status that it returns, or with 1 if it
+/// panics.
+///
+/// Before the fork, what this process has buffered for standard output is written, so that it
+/// does not come out twice; after `child`, what the child has buffered is written. Signals are
+/// blocked from before the fork until the child has put those that
+/// [`signal::Watch`](crate::signal::Watch) handles back to what a child should do with them.
+///
+/// # Errors
+///
+/// `EAGAIN` and `ENOMEM`, as `fork(2)` has them, and `EMFILE` or `ENFILE` when there is no
+/// descriptor left for the child's pidfd; there is no child then.
+pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Child> {
+    // Held across the fork, so that no other thread can hold them in the child.
+    let mut stdout = io::stdout().lock();
+    let _stderr = io::stderr().lock();
+    let _ = stdout.flush();
+
+    // Makes sure that there will be a number for the pidfd, for a child that nobody can wait for
+    // is worse than none.
+    let placeholder = eventfd(0, EventfdFlags::CLOEXEC)?;
+
+    let mut mask = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut mask))?;
+    // SAFETY: the child runs `child`, which is safe code, and then `_exit`; see the module's
+    // documentation for why that is sound with and without other threads.
+    let forked = unsafe { nix::unistd::fork() };
+    if matches!(forked, Ok(ForkResult::Child)) {
+        signal::reset_in_child();
+    }
+    // Setting back a mask that was read from the kernel cannot fail.
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
+    drop(placeholder);
+
+    match forked? {
+        ForkResult::Child => {
+            let status = catch_unwind(AssertUnwindSafe(child)).unwrap_or(1);
+            let _ = stdout.flush();
+            // SAFETY: it takes any status, and does not return.
+            unsafe { nix::libc::_exit(status.into()) }
+        }
+        ForkResult::Parent { child } => {
+            let pid = Pid::from_raw(child.as_raw()).ok_or(io::ErrorKind::NotFound)?;
+            // Fails only if the child is gone already, because this process ignores SIGCHLD, or
+            // if another thread took the number that was free a moment ago.
+            let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
+            Ok(Child { pid, pidfd })
+        }
+    }
+}
+
+/// A child process, to be waited for by [`try_wait`](Self::try_wait).
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    pidfd: Option<OwnedFd>,
+}
+
+impl Child {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// A descriptor that becomes readable when the child has ended; `None` if there was none to
+    /// be had.
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reaps the child if it has ended, and tells how: `waitid(2)` of this child alone.
+    pub fn try_wait(&self) -> Option<Exit> {
+        let id = || match &self.pidfd {
+            Some(pidfd) => WaitId::PidFd(pidfd.as_fd()),
+            None => WaitId::Pid(self.pid),
+        };
+        match waitid(id(), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(status) => status.as_ref().map(Exit::from_status),
+            // With NOHANG there is no other error than ECHILD: somebody else reaped it, or this
+            // process ignores SIGCHLD.
+            Err(_) => Some(Exit::Unknown),
+        }
+    }
+
+    /// Asks it to end: SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it: SIGKILL.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It fails only when the child has ended, which is what was wanted.
+        let _ = match &self.pidfd {
+            Some(pidfd) => pidfd_send_signal(pidfd, signal),
+            None => kill_process(self.pid, signal),
+        };
+    }
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody can say: it was reaped elsewhere.
+    Unknown,
+}
+
+impl Exit {
+    fn from_status(status: &WaitIdStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(status), _) => Self::Status(status),
+            (_, Some(signal)) => Self::Signal(signal),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// How many threads this process has; `None` where `/proc` does not tell.
+pub fn threads() -> Option<u64> {
+    let links = rustix::fs::stat("/proc/self/task").ok()?.st_nlink;
+    // The folder's own two links, and one for each thread's folder.
+    u64::from(links).checked_sub(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::{Exit, fork, threads};
+    use crate::descriptor::{Interest, wait};
+
+    #[test]
+    fn a_child_ends_with_its_status_and_wakes_its_parent() {
+        let child = fork(|| 7).unwrap();
+        let pidfd = child.pidfd().unwrap().as_fd();
+        let [ended] = wait([(Some(pidfd), Interest::Read)], None).unwrap();
+        assert!(ended);
+        assert_eq!(child.try_wait(), Some(Exit::Status(7)));
+        assert_eq!(
+            child.try_wait(),
+            Some(Exit::Unknown),
+            "it can be reaped only once"
+        );
+    }
+
+    #[test]
+    fn a_panic_in_the_child_is_status_1() {
+        let child = fork(|| panic!("expected by the test")).unwrap();
+        wait([(child.pidfd(), Interest::Read)], None).unwrap();
+        assert_eq!(child.try_wait(), Some(Exit::Status(1)));
+    }
+
+    #[test]
+    fn a_killed_child_tells_the_signal() {
+        let child = fork(|| {
+            loop {
+                std::thread::park()
+            }
+        })
+        .unwrap();
+        assert_eq!(child.try_wait(), None);
+        child.kill();
+        wait([(child.pidfd(), Interest::Read)], None).unwrap();
+        assert_eq!(child.try_wait(), Some(Exit::Signal(9)));
+    }
+
+    #[test]
+    fn threads_are_counted() {
+        let before = threads().unwrap();
+        assert!(before >= 1);
+    }
+}

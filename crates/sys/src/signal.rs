@@ -1,0 +1,177 @@
+//! A signal that wakes instead of killing.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{SigId, flag, low_level};
+
+use crate::waker::Waker;
+
+/// The signals that ask a server to stop: Ctrl-C, and what `kill(1)` and service managers send.
+const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Turns SIGINT and SIGTERM into wake-ups for as long as it lives.
+///
+/// The first signal wakes `first`, the second `second`; the third does what it does to a process
+/// that handles none. Several watches at a time count each for itself. When the last is dropped,
+/// the signals kill again.
+#[derive(Debug)]
+pub struct Watch {
+    ids: Vec<SigId>,
+}
+
+/// What outlives the watches, since a handler once installed stays.
+struct Installed {
+    /// While it is set, SIGINT and SIGTERM do what they do by default.
+    deadly: Arc<AtomicBool>,
+    watches: usize,
+}
+
+static INSTALLED: Mutex<Option<Installed>> = Mutex::new(None);
+
+impl Watch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    ///
+    /// As `sigaction(2)` has them.
+    pub fn new(first: Arc<Waker>, second: Arc<Waker>) -> io::Result<Self> {
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if installed.is_none() {
+            let deadly = Arc::new(AtomicBool::new(true));
+            for signal in STOPPING {
+                flag::register_conditional_default(signal, Arc::clone(&deadly))?;
+            }
+            *installed = Some(Installed { deadly, watches: 0 });
+        }
+        let Some(installed) = installed.as_mut() else {
+            unreachable!("it has just been set")
+        };
+
+        // Made before anything is registered, so that an error half-way undoes the rest.
+        let mut watch = Self { ids: Vec::new() };
+        installed.watches += 1;
+        installed.deadly.store(false, Ordering::SeqCst);
+        let received = Arc::new(AtomicUsize::new(0));
+        for signal in STOPPING {
+            let deadly = Arc::clone(&installed.deadly);
+            let (received, first, second) = (
+                Arc::clone(&received),
+                Arc::clone(&first),
+                Arc::clone(&second),
+            );
+            let action = move || match received.fetch_add(1, Ordering::SeqCst) {
+                0 => first.wake(),
+                _ => {
+                    second.wake();
+                    deadly.store(true, Ordering::SeqCst);
+                }
+            };
+            // SAFETY: the action does atomic operations and `write(2)`, which are
+            // async-signal-safe; it does not allocate, lock or panic.
+            match unsafe { low_level::register(signal, action) } {
+                Ok(id) => watch.ids.push(id),
+                Err(error) => {
+                    // `drop` takes the same lock.
+                    installed.watches -= 1;
+                    installed
+                        .deadly
+                        .store(installed.watches == 0, Ordering::SeqCst);
+                    watch
+                        .ids
+                        .drain(..)
+                        .for_each(|id| drop(low_level::unregister(id)));
+                    std::mem::forget(watch);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(watch)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            low_level::unregister(id);
+        }
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(installed) = installed.as_mut() {
+            installed.watches -= 1;
+            if installed.watches == 0 {
+                installed.deadly.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+/// In a forked child: gives the watched signals to the child itself. Called with all signals
+/// blocked.
+///
+/// SIGTERM ends the child, for that is how its parent ends it. SIGINT, which a terminal sends to
+/// parent and children alike, is left to the parent, which decides what becomes of its children.
+pub(crate) fn reset_in_child() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    // A lock that another thread holds at this moment is being used to begin or end a watch:
+    // too early or too late for this child.
+    let Ok(installed) = INSTALLED.try_lock() else {
+        return;
+    };
+    if installed
+        .as_ref()
+        .is_some_and(|installed| installed.watches > 0)
+    {
+        // SAFETY: the default action runs no code of ours.
+        let _ = unsafe { signal(Signal::SIGTERM, SigHandler::SigDfl) };
+        // SAFETY: ignoring a signal runs no code of ours.
+        let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use nix::sys::signal::{Signal, raise};
+
+    use super::Watch;
+    use crate::descriptor::{Interest, wait};
+    use crate::process::{Exit, fork};
+    use crate::waker::Waker;
+
+    #[test]
+    fn the_first_signal_wakes_the_second_forces_the_third_kills() {
+        let child = fork(|| {
+            let (first, second) = (
+                Arc::new(Waker::new().unwrap()),
+                Arc::new(Waker::new().unwrap()),
+            );
+            let _watch = Watch::new(Arc::clone(&first), Arc::clone(&second)).unwrap();
+            raise(Signal::SIGTERM).unwrap();
+            assert!(first.clear() && !second.clear());
+            raise(Signal::SIGINT).unwrap();
+            assert!(!first.clear() && second.clear());
+            raise(Signal::SIGTERM).unwrap();
+            0
+        });
+        let child = child.unwrap();
+        wait([(child.pidfd(), Interest::Read)], None).unwrap();
+        assert_eq!(child.try_wait(), Some(Exit::Signal(15)));
+    }
+
+    #[test]
+    fn signals_kill_again_when_nobody_watches() {
+        let child = fork(|| {
+            let waker = Arc::new(Waker::new().unwrap());
+            drop(Watch::new(Arc::clone(&waker), waker).unwrap());
+            raise(Signal::SIGINT).unwrap();
+            0
+        });
+        let child = child.unwrap();
+        wait([(child.pidfd(), Interest::Read)], None).unwrap();
+        assert_eq!(child.try_wait(), Some(Exit::Signal(2)));
+    }
+}
