@@ -3,16 +3,19 @@
 //! All calls are made with `MSG_DONTWAIT`, so the socket itself may stay in blocking mode, which
 //! other users of it may rely on.
 
+use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, UnixAddr, recvmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
+    sockopt,
 };
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags, SocketAddrUnix};
 
 /// What was received: how much of it, and whence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub enum UnixName {
     /// None.
     Unnamed,
     /// A path in the file system.
-    Path(std::path::PathBuf),
+    Path(PathBuf),
     /// A name in the abstract name space, without the leading NUL.
     Abstract(Vec<u8>),
 }
@@ -105,12 +108,13 @@ fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
 ///
 /// `WouldBlock` when there is none; else as `recvmsg(2)` has them.
 pub fn recv_unix(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received<UnixName>> {
+    // `nix` asserts that every sender has a name, so this one is rustix's.
     let mut parts = [IoSliceMut::new(buf)];
-    let message =
-        recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, None, MsgFlags::MSG_DONTWAIT)?;
-    let sender = match &message.address {
-        Some(address) => match (address.path(), address.as_abstract()) {
-            (Some(path), _) => UnixName::Path(path.to_path_buf()),
+    let mut control = RecvAncillaryBuffer::new(&mut []);
+    let message = rustix::net::recvmsg(socket, &mut parts, &mut control, RecvFlags::DONTWAIT)?;
+    let sender = match message.address.map(SocketAddrUnix::try_from).transpose()? {
+        Some(address) => match (address.path_bytes(), address.abstract_name()) {
+            (Some(path), _) => UnixName::Path(PathBuf::from(OsStr::from_bytes(path))),
             (_, Some(name)) => UnixName::Abstract(name.to_vec()),
             _ => UnixName::Unnamed,
         },
@@ -118,7 +122,7 @@ pub fn recv_unix(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received<
     };
     Ok(Received {
         len: message.bytes,
-        truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
+        truncated: message.flags.contains(ReturnFlags::TRUNC),
         sender,
         destination: None,
     })
@@ -181,17 +185,10 @@ pub fn send_udp(
 pub fn send_unix(socket: BorrowedFd<'_>, data: &[u8], to: &UnixName) -> io::Result<usize> {
     let to = match to {
         UnixName::Unnamed => return Err(io::ErrorKind::NotConnected.into()),
-        UnixName::Path(path) => UnixAddr::new(path.as_path() as &Path)?,
-        UnixName::Abstract(name) => UnixAddr::new_abstract(name)?,
+        UnixName::Path(path) => SocketAddrUnix::new(path)?,
+        UnixName::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,
     };
-    let parts = [IoSlice::new(data)];
-    Ok(sendmsg(
-        socket.as_raw_fd(),
-        &parts,
-        &[],
-        MsgFlags::MSG_DONTWAIT,
-        Some(&to),
-    )?)
+    Ok(rustix::net::sendto(socket, data, SendFlags::DONTWAIT, &to)?)
 }
 
 #[cfg(test)]

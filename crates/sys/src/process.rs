@@ -158,21 +158,18 @@ impl Exit {
 pub fn threads() -> Option<u64> {
     let links = rustix::fs::stat("/proc/self/task").ok()?.st_nlink;
     // The folder's own two links, and one for each thread's folder.
-    u64::from(links).checked_sub(2)
+    links.checked_sub(2)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::{Exit, fork, threads};
     use crate::descriptor::{Interest, wait};
 
     #[test]
     fn a_child_ends_with_its_status_and_wakes_its_parent() {
         let child = fork(|| 7).unwrap();
-        let pidfd = child.pidfd().unwrap().as_fd();
-        let [ended] = wait([(Some(pidfd), Interest::Read)], None).unwrap();
+        let [ended] = wait([(child.pidfd(), Interest::Read)], None).unwrap();
         assert!(ended);
         assert_eq!(child.try_wait(), Some(Exit::Status(7)));
         assert_eq!(

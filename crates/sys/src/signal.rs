@@ -37,31 +37,15 @@ impl Watch {
     /// # Errors
     ///
     /// As `sigaction(2)` has them.
-    pub fn new(first: Arc<Waker>, second: Arc<Waker>) -> io::Result<Self> {
-        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-        if installed.is_none() {
-            let deadly = Arc::new(AtomicBool::new(true));
-            for signal in STOPPING {
-                flag::register_conditional_default(signal, Arc::clone(&deadly))?;
-            }
-            *installed = Some(Installed { deadly, watches: 0 });
-        }
-        let Some(installed) = installed.as_mut() else {
-            unreachable!("it has just been set")
-        };
-
-        // Made before anything is registered, so that an error half-way undoes the rest.
+    pub fn new(first: &Arc<Waker>, second: &Arc<Waker>) -> io::Result<Self> {
+        let deadly = begin()?;
+        // From here on, an error drops the watch, which undoes what has been done.
         let mut watch = Self { ids: Vec::new() };
-        installed.watches += 1;
-        installed.deadly.store(false, Ordering::SeqCst);
         let received = Arc::new(AtomicUsize::new(0));
         for signal in STOPPING {
-            let deadly = Arc::clone(&installed.deadly);
-            let (received, first, second) = (
-                Arc::clone(&received),
-                Arc::clone(&first),
-                Arc::clone(&second),
-            );
+            let deadly = Arc::clone(&deadly);
+            let received = Arc::clone(&received);
+            let (first, second) = (Arc::clone(first), Arc::clone(second));
             let action = move || match received.fetch_add(1, Ordering::SeqCst) {
                 0 => first.wake(),
                 _ => {
@@ -71,25 +55,30 @@ impl Watch {
             };
             // SAFETY: the action does atomic operations and `write(2)`, which are
             // async-signal-safe; it does not allocate, lock or panic.
-            match unsafe { low_level::register(signal, action) } {
-                Ok(id) => watch.ids.push(id),
-                Err(error) => {
-                    // `drop` takes the same lock.
-                    installed.watches -= 1;
-                    installed
-                        .deadly
-                        .store(installed.watches == 0, Ordering::SeqCst);
-                    watch
-                        .ids
-                        .drain(..)
-                        .for_each(|id| drop(low_level::unregister(id)));
-                    std::mem::forget(watch);
-                    return Err(error);
-                }
-            }
+            watch
+                .ids
+                .push(unsafe { low_level::register(signal, action) }?);
         }
         Ok(watch)
     }
+}
+
+/// Counts one more watch, which takes their deadliness from the signals.
+fn begin() -> io::Result<Arc<AtomicBool>> {
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let installed = match &mut *installed {
+        Some(installed) => installed,
+        none => {
+            let deadly = Arc::new(AtomicBool::new(true));
+            for signal in STOPPING {
+                flag::register_conditional_default(signal, Arc::clone(&deadly))?;
+            }
+            none.insert(Installed { deadly, watches: 0 })
+        }
+    };
+    installed.watches += 1;
+    installed.deadly.store(false, Ordering::SeqCst);
+    Ok(Arc::clone(&installed.deadly))
 }
 
 impl Drop for Watch {
@@ -149,7 +138,7 @@ mod tests {
                 Arc::new(Waker::new().unwrap()),
                 Arc::new(Waker::new().unwrap()),
             );
-            let _watch = Watch::new(Arc::clone(&first), Arc::clone(&second)).unwrap();
+            let _watch = Watch::new(&first, &second).unwrap();
             raise(Signal::SIGTERM).unwrap();
             assert!(first.clear() && !second.clear());
             raise(Signal::SIGINT).unwrap();
@@ -166,7 +155,7 @@ mod tests {
     fn signals_kill_again_when_nobody_watches() {
         let child = fork(|| {
             let waker = Arc::new(Waker::new().unwrap());
-            drop(Watch::new(Arc::clone(&waker), waker).unwrap());
+            drop(Watch::new(&waker, &waker).unwrap());
             raise(Signal::SIGINT).unwrap();
             0
         });
