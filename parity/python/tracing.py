@@ -1,0 +1,41 @@
+"""Trace lines on standard output, one write each, so that threads and children never mix them.
+
+A line is `<where> <request> <event>`: where the call ran (the thread that runs the loop, the
+thread that takes commands, another thread, a child process), the number of the request that it
+was for (`-` for none), and what was called. Events that start with `~` are for the driver to wait
+for; they are no part of the comparison.
+"""
+
+import errno
+import os
+import socket
+import threading
+
+_main_process = os.getpid()
+_places = threading.local()
+
+
+def this_thread_is(place):
+    """Names the calling thread; one without a name is a `worker`."""
+    _places.name = place
+
+
+def trace(request, event):
+    os.write(1, f"{_where()} {request or '-'} {event}\n".encode())
+
+
+def _where():
+    if os.getpid() != _main_process:
+        return "child"
+    return getattr(_places, "name", "worker")
+
+
+def kind(error):
+    """What sort of error this is, in words that both sides of the comparison have."""
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return "timed_out"
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+        return "disconnected"
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno, "os")
+    return "fault"
