@@ -1,7 +1,7 @@
 //! Datagrams: receiving with the destination address and truncation, sending from an address.
 //!
-//! All calls are made with `MSG_DONTWAIT`, so the socket itself may stay in blocking mode, which
-//! other users of it may rely on.
+//! Receiving never waits (`MSG_DONTWAIT`), so that the socket itself may stay in blocking mode, in
+//! which sending waits for as long as its `SO_SNDTIMEO` allows.
 
 use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -133,7 +133,7 @@ pub fn recv_unix(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received<
 ///
 /// # Errors
 ///
-/// `WouldBlock` when the socket's buffer is full; else as `sendmsg(2)` has them.
+/// `WouldBlock` when the socket's buffer stayed full; else as `sendmsg(2)` has them.
 pub fn send_udp(
     socket: BorrowedFd<'_>,
     data: &[u8],
@@ -180,7 +180,7 @@ pub fn send_udp(
 ///
 /// # Errors
 ///
-/// `WouldBlock` when the receiver's queue is full; `ECONNREFUSED` and `ENOENT` when it is gone;
+/// `WouldBlock` when the receiver's queue stayed full; `ECONNREFUSED` and `ENOENT` when it is gone;
 /// `NotConnected` when it has no name; else as `sendmsg(2)` has them.
 pub fn send_unix(socket: BorrowedFd<'_>, data: &[u8], to: &UnixName) -> io::Result<usize> {
     let to = match to {
@@ -188,7 +188,7 @@ pub fn send_unix(socket: BorrowedFd<'_>, data: &[u8], to: &UnixName) -> io::Resu
         UnixName::Path(path) => SocketAddrUnix::new(path)?,
         UnixName::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,
     };
-    Ok(rustix::net::sendto(socket, data, SendFlags::DONTWAIT, &to)?)
+    Ok(rustix::net::sendto(socket, data, SendFlags::empty(), &to)?)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn timespec(duration: Duration) -> Timespec {
 /// A descriptor that stands for a closed one: every read, write, accept and poll of it fails with
 /// `EBADF` or says that it is invalid.
 ///
-/// Kept for two uses: [`bury`] puts it in the place of another, and giving it up frees a number
+/// Kept for two uses: [`bury`](Self::bury) puts it in the place of another, and giving it up frees a number
 /// for a moment when a process has run out of them.
 #[derive(Debug)]
 pub struct Tombstone(OwnedFd);
@@ -75,30 +75,25 @@ impl Tombstone {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open("/", flags, Mode::empty())?))
     }
-}
 
-/// Closes what is open under `fd`, and keeps the number: `dup3(2)` of a [`Tombstone`] over it.
-///
-/// Threads that still wait for, or are about to use, the descriptor find it closed, and never
-/// somebody else's file that was given the same number.
-///
-/// # Errors
-///
-/// `EBUSY` and `EINTR`, as `dup3(2)` has them.
-pub fn bury(fd: BorrowedFd<'_>, tombstone: &Tombstone) -> io::Result<()> {
-    // SAFETY: both descriptors are borrowed, so open. The number stays open under its owner, who
-    // will close it as before, so no borrow of it dangles.
-    let rc = unsafe {
-        nix::libc::dup3(
-            tombstone.0.as_raw_fd(),
-            fd.as_raw_fd(),
-            nix::libc::O_CLOEXEC,
-        )
-    };
-    if rc == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
+    /// Closes what is open under `fd`, and keeps the number: `dup3(2)` of this over it.
+    ///
+    /// Threads that still wait for, or are about to use, the descriptor find it closed, and never
+    /// somebody else's file that was given the same number.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` and `EINTR`, as `dup3(2)` has them.
+    pub fn bury(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let (from, to) = (self.0.as_raw_fd(), fd.as_raw_fd());
+        // SAFETY: both descriptors are borrowed, so open. The number stays open under its owner,
+        // who will close it as before, so no borrow of it dangles.
+        let rc = unsafe { nix::libc::dup3(from, to, nix::libc::O_CLOEXEC) };
+        if rc == -1 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -161,13 +156,13 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
-    use super::{Interest, Set, Tombstone, bury, wait};
+    use super::{Interest, Set, Tombstone, wait};
 
     #[test]
     fn a_buried_descriptor_keeps_its_number_and_is_closed() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         let number = ours.as_raw_fd();
-        bury(ours.as_fd(), &Tombstone::new().unwrap()).unwrap();
+        Tombstone::new().unwrap().bury(ours.as_fd()).unwrap();
         assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "the peer sees the end");
         assert_eq!(
             ours.read(&mut [0]).unwrap_err().raw_os_error(),

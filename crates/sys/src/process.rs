@@ -19,6 +19,7 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::unistd::ForkResult;
@@ -28,6 +29,7 @@ use rustix::process::{
     pidfd_send_signal, waitid,
 };
 
+use crate::descriptor::{self, Interest};
 use crate::signal;
 
 /// Runs `child` in a new process, which ends with the status that it returns, or with 1 if it
@@ -154,6 +156,22 @@ impl Exit {
     }
 }
 
+/// Waits until `child` has ended, and reaps it.
+pub fn wait(child: &Child) -> Exit {
+    loop {
+        if let Some(exit) = child.try_wait() {
+            return exit;
+        }
+        let ended = (child.pidfd(), Interest::Read);
+        // A child without a pidfd is looked at now and then; there are next to none.
+        let timeout = child
+            .pidfd()
+            .is_none()
+            .then_some(Duration::from_millis(100));
+        let _ = descriptor::wait([ended], timeout);
+    }
+}
+
 /// How many threads this process has; `None` where `/proc` does not tell.
 pub fn threads() -> Option<u64> {
     let links = rustix::fs::stat("/proc/self/task").ok()?.st_nlink;
@@ -163,15 +181,12 @@ pub fn threads() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, fork, threads};
-    use crate::descriptor::{Interest, wait};
+    use super::{Exit, fork, threads, wait};
 
     #[test]
     fn a_child_ends_with_its_status_and_wakes_its_parent() {
         let child = fork(|| 7).unwrap();
-        let [ended] = wait([(child.pidfd(), Interest::Read)], None).unwrap();
-        assert!(ended);
-        assert_eq!(child.try_wait(), Some(Exit::Status(7)));
+        assert_eq!(wait(&child), Exit::Status(7));
         assert_eq!(
             child.try_wait(),
             Some(Exit::Unknown),
@@ -182,8 +197,7 @@ mod tests {
     #[test]
     fn a_panic_in_the_child_is_status_1() {
         let child = fork(|| panic!("expected by the test")).unwrap();
-        wait([(child.pidfd(), Interest::Read)], None).unwrap();
-        assert_eq!(child.try_wait(), Some(Exit::Status(1)));
+        assert_eq!(wait(&child), Exit::Status(1));
     }
 
     #[test]
@@ -196,8 +210,7 @@ mod tests {
         .unwrap();
         assert_eq!(child.try_wait(), None);
         child.kill();
-        wait([(child.pidfd(), Interest::Read)], None).unwrap();
-        assert_eq!(child.try_wait(), Some(Exit::Signal(9)));
+        assert_eq!(wait(&child), Exit::Signal(9));
     }
 
     #[test]

@@ -127,8 +127,7 @@ mod tests {
     use nix::sys::signal::{Signal, raise};
 
     use super::Watch;
-    use crate::descriptor::{Interest, wait};
-    use crate::process::{Exit, fork};
+    use crate::process::{Exit, fork, wait};
     use crate::waker::Waker;
 
     #[test]
@@ -146,9 +145,7 @@ mod tests {
             raise(Signal::SIGTERM).unwrap();
             0
         });
-        let child = child.unwrap();
-        wait([(child.pidfd(), Interest::Read)], None).unwrap();
-        assert_eq!(child.try_wait(), Some(Exit::Signal(15)));
+        assert_eq!(wait(&child.unwrap()), Exit::Signal(15));
     }
 
     #[test]
@@ -159,8 +156,6 @@ mod tests {
             raise(Signal::SIGINT).unwrap();
             0
         });
-        let child = child.unwrap();
-        wait([(child.pidfd(), Interest::Read)], None).unwrap();
-        assert_eq!(child.try_wait(), Some(Exit::Signal(2)));
+        assert_eq!(wait(&child.unwrap()), Exit::Signal(2));
     }
 }

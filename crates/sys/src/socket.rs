@@ -78,6 +78,19 @@ pub fn is_listening(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(sockopt::socket_acceptconn(fd)?)
 }
 
+/// Sets the mode that a path has to which the Unix socket `fd` is bound afterwards, less the
+/// umask: `fchmod(2)`.
+///
+/// # Errors
+///
+/// As `fchmod(2)` has them.
+pub fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(
+        fd,
+        rustix::fs::Mode::from_raw_mode(mode),
+    )?)
+}
+
 /// Reads what has arrived, without waiting: `recv(2)` with `MSG_DONTWAIT`, whatever the socket's
 /// own mode.
 ///

@@ -1,0 +1,2 @@
+//! The command `socketserver`.
+fn main() {}

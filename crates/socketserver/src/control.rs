@@ -1,0 +1,224 @@
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use socketserver_sys::signal::Watch;
+use socketserver_sys::waker::Waker;
+
+/// Stops a server from anywhere: another thread, a handler, a hook, a child process, a signal.
+///
+/// Clones stop the same server.
+#[derive(Clone, Debug)]
+pub struct ShutdownHandle(pub(crate) Arc<Control>);
+
+impl ShutdownHandle {
+    /// Stops `serve_forever` and waits until it has returned.
+    ///
+    /// It takes effect at once: a waiting loop is woken. When it returns, no loop of the server
+    /// accepts any more, and a synchronous server has finished the request at hand; requests on
+    /// threads and in children go on (see [`Server::server_close`](crate::Server::server_close)).
+    ///
+    /// * Before the first loop has started, the request is kept: the loop then ends at once.
+    /// * After the last loop has ended, this does nothing.
+    /// * On a thread that runs a loop (in a synchronous handler, or in `service_actions`) and in
+    ///   a forked child, it asks but does not wait, for waiting would never end.
+    /// * All loops that run at the moment end, and all callers return.
+    ///
+    /// This is Python's `shutdown`, which instead waits for the next poll, and deadlocks on the
+    /// serving thread.
+    pub fn shutdown(&self) {
+        self.0.request();
+        self.0.wait_until_stopped();
+    }
+
+    /// Asks `serve_forever` to stop, and returns at once; else as [`shutdown`](Self::shutdown).
+    pub fn request_shutdown(&self) {
+        self.0.request();
+    }
+
+    /// Whether a loop has been asked to stop and has not yet done so, or the server is closed.
+    pub fn is_requested(&self) -> bool {
+        let state = self.0.lock();
+        state.requested || state.closed
+    }
+
+    /// Stops the server on SIGINT and SIGTERM, for as long as the returned guard lives.
+    ///
+    /// The first signal does what [`request_shutdown`](Self::request_shutdown) does; the second
+    /// makes a [`server_close`](crate::Server::server_close) that waits for requests cut them at
+    /// once; the third kills the process. No thread is made. In a forked child, SIGTERM kills
+    /// and SIGINT, which a terminal sends to all, is ignored.
+    ///
+    /// # Errors
+    ///
+    /// As `sigaction(2)` has them.
+    pub fn on_signals(&self) -> io::Result<SignalGuard> {
+        Watch::new(&self.0.stop, &self.0.force).map(SignalGuard)
+    }
+}
+
+/// Keeps SIGINT and SIGTERM stopping a server; see [`ShutdownHandle::on_signals`].
+#[derive(Debug)]
+#[must_use = "the signals stop the server only for as long as the guard lives"]
+pub struct SignalGuard(#[allow(dead_code, reason = "held for its `Drop`")] Watch);
+
+/// What the loops of one server and its handles share.
+#[derive(Debug)]
+pub(crate) struct Control {
+    /// Readable: loops shall stop. Shared with forked children, and woken by signals.
+    stop: Arc<Waker>,
+    /// Readable: the server has been closed.
+    closed: Waker,
+    /// Readable: a drain shall cut at once.
+    force: Arc<Waker>,
+    state: Mutex<State>,
+    stopped: Condvar,
+    process: u32,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requested: bool,
+    closed: bool,
+    /// Loops that have begun and not ended.
+    loops: usize,
+    /// The threads that they run on.
+    threads: Vec<ThreadId>,
+    /// How often the last loop has ended.
+    generation: u64,
+}
+
+impl Control {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            stop: Arc::new(Waker::new()?),
+            closed: Waker::new()?,
+            force: Arc::new(Waker::new()?),
+            state: Mutex::default(),
+            stopped: Condvar::new(),
+            process: std::process::id(),
+        })
+    }
+
+    /// What wakes `serve_forever`.
+    pub(crate) fn stop(&self) -> BorrowedFd<'_> {
+        self.stop.as_fd()
+    }
+
+    /// What wakes `handle_request`, which a shutdown leaves alone.
+    pub(crate) fn closed(&self) -> BorrowedFd<'_> {
+        self.closed.as_fd()
+    }
+
+    /// What wakes a drain.
+    pub(crate) fn force(&self) -> BorrowedFd<'_> {
+        self.force.as_fd()
+    }
+
+    /// Counts a loop as running until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> io::Result<Serving> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the server is closed",
+            ));
+        }
+        state.loops += 1;
+        drop(state);
+        Ok(Serving {
+            control: Arc::clone(self),
+            thread: None,
+        })
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        let state = self.lock();
+        state.requested || state.closed
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Marks the server as closed, and wakes everybody who waits for it. Returns whether it was
+    /// open before.
+    pub(crate) fn close(&self) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        state.closed = true;
+        self.stop.wake();
+        self.closed.wake();
+        true
+    }
+
+    fn request(&self) {
+        let mut state = self.lock();
+        let is_over = state.loops == 0 && state.generation > 0;
+        if is_over || state.closed {
+            return;
+        }
+        state.requested = true;
+        self.stop.wake();
+    }
+
+    fn wait_until_stopped(&self) {
+        let mut state = self.lock();
+        let own = state.threads.contains(&thread::current().id());
+        if own || self.process != std::process::id() {
+            return;
+        }
+        let generation = state.generation;
+        while state.loops > 0 && state.generation == generation {
+            state = self
+                .stopped
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Held while a loop runs.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    control: Arc<Control>,
+    thread: Option<ThreadId>,
+}
+
+impl Serving {
+    /// Tells that the loop runs on this thread, which then must not wait for it.
+    pub(crate) fn enter(&mut self) {
+        let id = thread::current().id();
+        self.thread = Some(id);
+        self.control.lock().threads.push(id);
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let mut state = self.control.lock();
+        let own = state
+            .threads
+            .iter()
+            .position(|&thread| Some(thread) == self.thread);
+        if let Some(own) = own {
+            state.threads.swap_remove(own);
+        }
+        state.loops -= 1;
+        if state.loops == 0 {
+            // In one step under the lock, so that no request can fall between the two and be
+            // left over for the next loop.
+            state.requested = false;
+            self.control.stop.clear();
+            state.generation += 1;
+            self.control.stopped.notify_all();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a request does: the traits that applications implement.
+//!
+//! | trait | its request |
+//! |---|---|
+//! | [`StreamRequestHandler`] | a connection, with `rfile` and `wfile` |
+//! | [`DatagramRequestHandler`] | a packet, with the reply in `wfile` |
+//! | [`BaseRequestHandler`] | the request itself: a connection, a packet, or what a transport of your own makes |
+//!
+//! Implement one of them and [`RequestHandler`], which servers ask for, comes with it.
+
+mod base;
+mod datagram;
+mod function;
+mod rfile;
+mod stream;
+mod wfile;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use self::base::{BaseRequest, BaseRequestHandler, ViaBase};
+pub use self::datagram::{DatagramRequest, DatagramRequestHandler, ViaDatagram};
+pub use self::function::{HandlerFn, handler_fn};
+pub use self::rfile::{LineEnd, Lines, Prefix, Rfile};
+pub use self::stream::{StreamRequest, StreamRequestHandler, ViaStream};
+pub use self::wfile::{Wfile, WriteMode};
+use crate::address::Address;
+use crate::control::ShutdownHandle;
+use crate::error::{Failed, Failure, Result, guard};
+use crate::transport::Kind;
+
+/// Handlers of one kind of request on a server with state `S`.
+///
+/// It comes with [`StreamRequestHandler`], [`DatagramRequestHandler`] and [`BaseRequestHandler`];
+/// `Via` says with which, is always inferred, and is never written.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot handle the requests of this server",
+    label = "wants a handler of `{K}` requests, on a server with state `{S}`",
+    note = "implement `StreamRequestHandler<{S}>` or `DatagramRequestHandler<{S}>` for `{Self}`"
+)]
+pub trait RequestHandler<K: Kind, S, Via> {
+    /// Handles one request from beginning to end: `setup`, `handle` and `finish`.
+    ///
+    /// # Errors
+    ///
+    /// What the three returned or panicked with.
+    fn run(&mut self, request: Arc<K::Request>, context: Context<'_, S>) -> Result<(), Failed>;
+}
+
+/// What every request knows besides its own bytes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Context<'a, S> {
+    /// The sender's address.
+    pub client_address: &'a Address,
+    /// The server: shared state and overridden hooks.
+    pub server: &'a S,
+    /// Stops the server.
+    pub shutdown_handle: &'a ShutdownHandle,
+    pub(crate) cut: &'a Arc<Cut>,
+}
+
+impl<'a, S> Context<'a, S> {
+    pub(crate) fn new(
+        client_address: &'a Address,
+        server: &'a S,
+        shutdown_handle: &'a ShutdownHandle,
+        cut: &'a Arc<Cut>,
+    ) -> Self {
+        Self {
+            client_address,
+            server,
+            shutdown_handle,
+            cut,
+        }
+    }
+}
+
+/// Whether the server has cut a request, for it was closed and would not wait any longer.
+#[derive(Debug, Default)]
+pub(crate) struct Cut(AtomicBool);
+
+impl Cut {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Python's `setup(); try: handle() finally: finish()`, with panics as errors.
+///
+/// `after_handle` is told whether `handle` failed before `finish` runs.
+fn run_phases<H: ?Sized, R>(
+    handler: &mut H,
+    request: &mut R,
+    setup: impl FnOnce(&mut H, &mut R) -> Result,
+    handle: impl FnOnce(&mut H, &mut R) -> Result,
+    after_handle: impl FnOnce(&mut R, bool),
+    finish: impl FnOnce(&mut H, &mut R) -> Result,
+) -> Result<(), Failed> {
+    guard(|| setup(handler, request))?;
+    let handled: Result<(), Failure> = guard(|| handle(handler, request));
+    after_handle(request, handled.is_err());
+    match (handled, guard(|| finish(handler, request))) {
+        (handled, Ok(())) => Ok(handled?),
+        (handled, Err(failure)) => Err(Failed {
+            failure,
+            context: handled.err().map(Box::new),
+        }),
+    }
+}

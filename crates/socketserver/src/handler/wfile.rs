@@ -1,0 +1,141 @@
+use std::fmt;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::transport::Connection;
+
+/// When what is written to `wfile` goes out; Python's `wbufsize`, and one mode more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteMode {
+    /// Each write goes out at once, whole: Python's `wbufsize = 0`, and the default. One
+    /// `write!` or `writeln!` is one write.
+    #[default]
+    Unbuffered,
+    /// It goes out on `flush`, when there are this many bytes, and when the request ends.
+    Buffered(usize),
+    /// As `Buffered`, and also when `rfile` is about to ask the client for more: a burst of
+    /// requests that came together is answered together, and no reply is held back from a client
+    /// that waits for it.
+    UntilWait(usize),
+}
+
+/// Python's number: 0 for unbuffered, else the size of the buffer.
+impl From<usize> for WriteMode {
+    fn from(wbufsize: usize) -> Self {
+        match wbufsize {
+            0 => Self::Unbuffered,
+            size => Self::Buffered(size),
+        }
+    }
+}
+
+/// The write side of a connection.
+///
+/// `write` writes all that it is given, in every mode, so it returns its length or an error.
+/// What is held back goes out at the latest when the request ends.
+pub struct Wfile {
+    connection: Arc<dyn Connection>,
+    mode: WriteMode,
+    /// Shared with `rfile`, which sends it before it waits.
+    held: Arc<Held>,
+}
+
+/// What has been written and not yet sent.
+#[derive(Default)]
+pub(super) struct Held(Mutex<Vec<u8>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends all of it. After an error, what was not sent is still held.
+    pub(super) fn send(&self, connection: &dyn Connection) -> io::Result<()> {
+        let mut held = self.lock();
+        let mut sent = 0;
+        let result = loop {
+            if sent == held.len() {
+                break Ok(());
+            }
+            match connection.send(&held[sent..]) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => sent += len,
+                Err(error) => break Err(error),
+            }
+        };
+        held.drain(..sent);
+        result
+    }
+}
+
+impl Wfile {
+    pub(super) fn new(connection: Arc<dyn Connection>, mode: WriteMode) -> Self {
+        Self {
+            connection,
+            mode,
+            held: Arc::default(),
+        }
+    }
+
+    /// What `rfile` must send before it waits.
+    pub(super) fn held_until_wait(&self) -> Option<Arc<Held>> {
+        matches!(self.mode, WriteMode::UntilWait(_)).then(|| Arc::clone(&self.held))
+    }
+}
+
+impl Write for Wfile {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_all(buf)?;
+        Ok(buf.len())
+    }
+
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        match self.mode {
+            WriteMode::Unbuffered => self.connection.send_all(buf),
+            WriteMode::Buffered(size) | WriteMode::UntilWait(size) => {
+                let room = size.saturating_sub(self.held.lock().len());
+                if buf.len() > room {
+                    self.held.send(&*self.connection)?;
+                }
+                if buf.len() >= size {
+                    return self.connection.send_all(buf);
+                }
+                self.held.lock().extend_from_slice(buf);
+                Ok(())
+            }
+        }
+    }
+
+    /// Formats all of it before it writes, so that one `writeln!` is one packet and not three.
+    fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> io::Result<()> {
+        match args.as_str() {
+            Some(text) => self.write_all(text.as_bytes()),
+            None => self.write_all(fmt::format(args).as_bytes()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.mode != WriteMode::Unbuffered {
+            self.held.send(&*self.connection)?;
+        }
+        self.connection.flush()
+    }
+}
+
+/// The connection's own descriptor. What is written to it directly overtakes what is held back.
+impl AsFd for Wfile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+}
+
+impl fmt::Debug for Wfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wfile")
+            .field("mode", &self.mode)
+            .field("held", &self.held.lock().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+use std::time::{Duration, Instant};
+
+use socketserver_sys::descriptor::{Interest, wait};
+
+use super::Server;
+use super::pending::Pending;
+use crate::address::Address;
+use crate::hooks::BaseServer;
+use crate::mixin::MixIn;
+use crate::observe::Event;
+use crate::transport::Transport;
+
+/// How long requests that have been cut get to see it, and children to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What became of the requests that ran when a server was closed; see [`Server::drain`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// How many ended by themselves.
+    pub finished: usize,
+    /// Those that were cut, for the time was over.
+    pub cut: Vec<CutRequest>,
+    /// How many of those run all the same, for they neither read nor write.
+    pub unfinished: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A request that was cut.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CutRequest {
+    /// Whose it was.
+    pub client_address: Address,
+    /// How long ago it had been accepted.
+    pub age: Duration,
+}
+
+impl DrainReport {
+    /// Whether all requests ended by themselves.
+    pub fn is_complete(&self) -> bool {
+        self.cut.is_empty() && self.unfinished == 0
+    }
+}
+
+impl<T, M, H, S> Server<T, M, H, S>
+where
+    T: Transport,
+    M: MixIn<Pending<T, S>>,
+    S: BaseServer<T>,
+{
+    /// Closes the server, and returns whether all requests ended by themselves; as
+    /// [`drain`](Self::drain), which tells more. Python's `server_close`.
+    pub fn server_close(&self, deadline: Option<Duration>) -> bool {
+        self.drain(deadline).is_complete()
+    }
+
+    /// Closes the socket, waits for the requests that run, and cuts those that still do after
+    /// `deadline`; with `None` it waits for as long as they take, as Python does.
+    ///
+    /// A loop that serves ends. A request that is cut finds its connection shut down: its reads
+    /// and writes fail, and it has a second to end. A child process gets SIGTERM, and a second
+    /// later SIGKILL. What a request does apart from that cannot be interrupted, so a thread may
+    /// be left ([`unfinished`](DrainReport::unfinished)).
+    ///
+    /// Nothing is waited for if the mix-in was told not to (`block_on_close`, `daemon_threads`);
+    /// nor is the request that calls, in its own handler. Calling it again is no error, and
+    /// waits again. With [`on_signals`](crate::ShutdownHandle::on_signals), a second signal ends
+    /// the wait as the deadline does.
+    pub fn drain(&self, deadline: Option<Duration>) -> DrainReport {
+        let begun = Instant::now();
+        if self.core.close() {
+            self.core
+                .hook("server_close", || self.core.server.server_close());
+        }
+        let mut report = DrainReport::default();
+        let running = self.running();
+        if !self.mixin.block_on_close() {
+            report.unfinished = running;
+            return report;
+        }
+        let deadline = deadline.and_then(|deadline| begun.checked_add(deadline));
+        if !self.wait_until_idle(deadline, true) {
+            self.cut(&mut report);
+        }
+        report.unfinished = self.running();
+        report.finished = running.saturating_sub(report.cut.len());
+        report.elapsed = begun.elapsed();
+        if report.unfinished == 0 {
+            self.mixin.server_close();
+        }
+        report
+    }
+
+    fn cut(&self, report: &mut DrainReport) {
+        for force in [false, true] {
+            let mut cut = self.mixin.cut(force);
+            if !force {
+                cut.extend(self.core.live.cut());
+            }
+            for (client_address, age) in cut {
+                self.core.observe(&Event::Cut {
+                    client_address: &client_address,
+                    age,
+                });
+                report.cut.push(CutRequest {
+                    client_address,
+                    age,
+                });
+            }
+            if self.wait_until_idle(Some(Instant::now() + GRACE), false) {
+                return;
+            }
+        }
+    }
+
+    /// How many requests run, besides one that calls from its own handler.
+    fn running(&self) -> usize {
+        self.core.live.others() + self.mixin.running()
+    }
+
+    /// Waits until no request runs; returns whether that is so. Ends at the deadline, and at a
+    /// signal's demand if `can_be_forced`.
+    fn wait_until_idle(&self, deadline: Option<Instant>, can_be_forced: bool) -> bool {
+        let control = &self.core.shutdown_handle.0;
+        loop {
+            // Cleared before looking, so that what ends after looking wakes us.
+            self.core.live.clear_ended();
+            // Without a descriptor for the waker, we look now and then.
+            let ended = self.core.live.ended();
+            let poll = ended.is_err().then_some(Duration::from_millis(10));
+            if self.running() == 0 {
+                return true;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            let entries = [
+                (ended.ok(), Interest::Read),
+                (self.mixin.fileno(), Interest::Read),
+                (can_be_forced.then(|| control.force()), Interest::Read),
+            ];
+            match wait(entries, left.into_iter().chain(poll).min()) {
+                Ok([_, mixin, force]) => {
+                    if force {
+                        return false;
+                    }
+                    if mixin {
+                        self.mixin.service_actions();
+                    }
+                }
+                // The kernel has no memory to wait with.
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+}

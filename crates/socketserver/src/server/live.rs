@@ -1,0 +1,144 @@
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use socketserver_sys::waker::Waker;
+
+use crate::address::Address;
+use crate::handler::Cut;
+use crate::transport::Kind;
+
+/// The requests that run in this process: from when they are taken off the socket until they are
+/// closed.
+pub(super) struct Live<K: Kind> {
+    entries: Mutex<Entries<K>>,
+    /// Woken whenever a request ends while somebody waits for that.
+    ended: OnceLock<Waker>,
+}
+
+struct Entries<K: Kind> {
+    next: u64,
+    by_id: HashMap<u64, Entry<K>>,
+}
+
+struct Entry<K: Kind> {
+    client_address: Address,
+    since: Instant,
+    /// Where its handler runs, once it does.
+    thread: Option<ThreadId>,
+    /// Weak, so that a request that has been closed is closed.
+    request: Weak<K::Request>,
+    cut: Arc<Cut>,
+}
+
+impl<K: Kind> Live<K> {
+    pub(super) fn new() -> Self {
+        let entries = Entries {
+            next: 0,
+            by_id: HashMap::new(),
+        };
+        Self {
+            entries: Mutex::new(entries),
+            ended: OnceLock::new(),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
+    /// How many there are that do not run on this thread, and so can end while it waits.
+    pub(super) fn others(&self) -> usize {
+        let own = Some(thread::current().id());
+        self.lock()
+            .by_id
+            .values()
+            .filter(|entry| entry.thread != own)
+            .count()
+    }
+
+    pub(super) fn add(&self, request: &Arc<K::Request>, client_address: &Address) -> Ticket {
+        let cut = Arc::<Cut>::default();
+        let since = Instant::now();
+        let entry = Entry {
+            client_address: client_address.clone(),
+            since,
+            thread: None,
+            request: Arc::downgrade(request),
+            cut: Arc::clone(&cut),
+        };
+        let mut entries = self.lock();
+        let id = entries.next;
+        entries.next += 1;
+        entries.by_id.insert(id, entry);
+        Ticket { id, since, cut }
+    }
+
+    /// Notes that the request runs on this thread, with `request` for its connection.
+    pub(super) fn begin(&self, ticket: &Ticket, request: &Arc<K::Request>) {
+        if let Some(entry) = self.lock().by_id.get_mut(&ticket.id) {
+            entry.thread = Some(thread::current().id());
+            entry.request = Arc::downgrade(request);
+        }
+    }
+
+    pub(super) fn remove(&self, ticket: &Ticket) {
+        self.lock().by_id.remove(&ticket.id);
+        if let Some(ended) = self.ended.get() {
+            ended.wake();
+        }
+    }
+
+    /// Cuts all that do not run on this thread; returns whose they are and how old.
+    pub(super) fn cut(&self) -> Vec<(Address, Duration)> {
+        let own = Some(thread::current().id());
+        let mut cut = Vec::new();
+        for entry in self
+            .lock()
+            .by_id
+            .values()
+            .filter(|entry| entry.thread != own)
+        {
+            entry.cut.set();
+            if let Some(request) = entry.request.upgrade() {
+                K::cut(&request);
+            }
+            cut.push((entry.client_address.clone(), entry.since.elapsed()));
+        }
+        cut
+    }
+
+    /// A descriptor that becomes readable when a request ends, from now on.
+    pub(super) fn ended(&self) -> io::Result<BorrowedFd<'_>> {
+        Ok(self.waker()?.as_fd())
+    }
+
+    pub(super) fn clear_ended(&self) {
+        if let Some(ended) = self.ended.get() {
+            ended.clear();
+        }
+    }
+
+    fn waker(&self) -> io::Result<&Waker> {
+        if let Some(waker) = self.ended.get() {
+            return Ok(waker);
+        }
+        let waker = Waker::new()?;
+        Ok(self.ended.get_or_init(|| waker))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries<K>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request's place in [`Live`].
+pub(super) struct Ticket {
+    id: u64,
+    pub(super) since: Instant,
+    pub(super) cut: Arc<Cut>,
+}

@@ -1,0 +1,173 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::live::Ticket;
+use crate::address::Address;
+use crate::error::{Failed, Failure, guard};
+use crate::handler::Context;
+use crate::hooks::{BaseServer, FinishRequest};
+use crate::mixin::{PendingRequest, sealed};
+use crate::observe::Event;
+use crate::transport::Transport;
+
+/// A request on its way to its handler: what a [`MixIn`](crate::mixin::MixIn) gets.
+pub struct Pending<T: Transport, S> {
+    core: Arc<Core<T, S>>,
+    /// Taken out by the end of it, whichever that is.
+    open: Option<Open<T>>,
+    client_address: Address,
+}
+
+struct Open<T: Transport> {
+    request: Arc<T::Request>,
+    ticket: Ticket,
+}
+
+impl<T: Transport, S> Pending<T, S> {
+    pub(super) fn new(
+        core: Arc<Core<T, S>>,
+        request: Arc<T::Request>,
+        client_address: Address,
+    ) -> Self {
+        let connection = core.transport.connection(&request);
+        let ticket = core.live.add(&connection, &client_address);
+        Self {
+            core,
+            open: Some(Open { request, ticket }),
+            client_address,
+        }
+    }
+
+    /// Python's `shutdown_request`, unless the request has been given away.
+    pub(super) fn shutdown(&mut self) {
+        if let Some(Open { request, ticket }) = self.open.take() {
+            self.core.hook("shutdown_request", || {
+                self.core.transport.shutdown_request(&request)
+            });
+            self.close_request(request, &ticket);
+        }
+    }
+
+    fn close_request(&self, request: Arc<T::Request>, ticket: &Ticket) {
+        self.core.hook("close_request", || {
+            self.core.transport.close_request(request)
+        });
+        self.core.live.remove(ticket);
+    }
+}
+
+impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
+    pub(super) fn refused(&self) {
+        self.core.observe(&Event::Refused {
+            client_address: &self.client_address,
+        });
+    }
+
+    pub(super) fn verify(&self) -> Result<bool, Failure> {
+        let Some(Open { request, .. }) = &self.open else {
+            return Ok(false);
+        };
+        guard(|| {
+            Ok(self
+                .core
+                .server
+                .verify_request(request, &self.client_address))
+        })
+    }
+
+    /// Gives a failure from before the handler to `handle_error`, with the request still open.
+    pub(super) fn fail(&self, failure: Failure) {
+        let connection = self
+            .open
+            .as_ref()
+            .map(|open| self.core.transport.connection(&open.request));
+        self.core
+            .handle_error(failure, connection.as_ref(), &self.client_address);
+    }
+
+    /// `open` and `finish_request`, with `handle_error` after them.
+    fn run(&mut self, open: &Open<T>) -> Option<crate::hooks::RequestError> {
+        let core = &self.core;
+        let opened = guard(|| core.transport.open(&open.request, &mut self.client_address));
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(failure) => {
+                let failure = match failure {
+                    Failure::Handler(error) => Failure::Open(error),
+                    other => other,
+                };
+                let plain = core.transport.connection(&open.request);
+                return Some(core.handle_error(failure, Some(&plain), &self.client_address));
+            }
+        };
+        core.live.begin(&open.ticket, &connection);
+        let server = &*core.server;
+        let context = Context::new(
+            &self.client_address,
+            server,
+            &core.shutdown_handle,
+            &open.ticket.cut,
+        );
+        let request = FinishRequest::new(Arc::clone(&connection), context, &*core.run);
+        // The handler's panics are caught within; this is for those of the hook itself.
+        let result = guard(|| Ok(server.finish_request(request)));
+        let failed: Failed = match result {
+            Ok(Ok(())) => return None,
+            Ok(Err(failed)) => failed,
+            Err(failure) => failure.into(),
+        };
+        Some(core.handle_error(failed, Some(&connection), &self.client_address))
+    }
+}
+
+impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
+    fn finish(mut self) -> bool {
+        let Some(open) = self.open.take() else {
+            return false;
+        };
+        self.core.observe(&Event::Started {
+            client_address: &self.client_address,
+        });
+        let error = self.run(&open);
+        let since = open.ticket.since;
+        // `shutdown` is what a drop would do; done here, so that the request is closed when it is
+        // told to have finished.
+        self.open = Some(open);
+        self.shutdown();
+        self.core
+            .finished(&self.client_address, since.elapsed(), error.as_ref());
+        error.is_none()
+    }
+
+    fn close(mut self) {
+        if let Some(Open { request, ticket }) = self.open.take() {
+            self.close_request(request, &ticket);
+        }
+    }
+
+    fn after_fork_in_child(&self) {
+        let core = &self.core;
+        core.with_reserve(|tombstone| core.transport.after_fork_in_child(&core.socket, tombstone));
+    }
+
+    fn client_address(&self) -> &Address {
+        &self.client_address
+    }
+}
+
+impl<T: Transport, S> sealed::Sealed for Pending<T, S> {}
+
+impl<T: Transport, S> Drop for Pending<T, S> {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl<T: Transport, S> fmt::Debug for Pending<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("client_address", &self.client_address)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socketserver_sys::descriptor::{Interest, wait};
+
+use super::accept::Accepting;
+use super::pending::Pending;
+use super::{Outcome, Server};
+use crate::control::Serving;
+use crate::error::{Failure, guard};
+use crate::hooks::BaseServer;
+use crate::mixin::{MixIn, Unprocessed};
+use crate::transport::Transport;
+
+/// What a wait has seen.
+struct Ready {
+    socket: bool,
+    mixin: bool,
+    stop: bool,
+}
+
+impl<T, M, H, S> Server<T, M, H, S>
+where
+    T: Transport,
+    M: MixIn<Pending<T, S>>,
+    S: BaseServer<T>,
+{
+    /// Handles requests until [`shutdown`](Self::shutdown): Python's `serve_forever`.
+    ///
+    /// It waits on this thread for a request, takes one, gives it to the mix-in, and calls
+    /// `service_actions`; and it calls `service_actions` too after each
+    /// [`poll_interval`](crate::Builder::poll_interval) without a request. After a shutdown no
+    /// request is taken any more: a client that waits in the kernel's queue is served by the next
+    /// loop. Several threads may serve one server, and it may be served again after a shutdown.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` if the server has been closed; closing it while it serves ends the loop
+    /// without an error. Else only what makes the socket useless; see
+    /// [the manual](crate::manual::accepting).
+    #[doc(alias = "server_forever")]
+    pub fn serve_forever(&self) -> io::Result<()> {
+        self.serve(self.core.shutdown_handle.0.begin()?)
+    }
+
+    /// The loop; it is counted as running for as long as `serving` lives.
+    pub(super) fn serve(&self, mut serving: Serving) -> io::Result<()> {
+        serving.enter();
+        let control = &self.core.shutdown_handle.0;
+        let mut accepting = Accepting::default();
+        while !control.is_requested() {
+            let ready = self.wait(&mut accepting, control.stop(), self.poll_interval)?;
+            // Looked at before anything is accepted: no request is taken after a shutdown.
+            if ready.stop || control.is_requested() {
+                break;
+            }
+            if ready.socket {
+                self.turn(&mut accepting)?;
+            }
+            self.mixin.service_actions();
+            self.core
+                .hook("service_actions", || self.core.server.service_actions());
+        }
+        Ok(())
+    }
+
+    /// Handles one request, waiting for it up to the server's
+    /// [`timeout`](crate::Builder::timeout): Python's `handle_request`.
+    ///
+    /// The timeout is for the request to come, not for handling it. When it is over,
+    /// `handle_timeout` is called, once. `service_actions` is not called, and
+    /// [`shutdown`](Self::shutdown) is of no effect; [`server_close`](Self::server_close) ends the
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_forever`](Self::serve_forever).
+    pub fn handle_request(&self) -> io::Result<Outcome> {
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let control = &self.core.shutdown_handle.0;
+        let mut accepting = Accepting::default();
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let ready = self.wait(&mut accepting, control.closed(), left)?;
+            if control.is_closed() {
+                return Ok(Outcome::Closed);
+            }
+            if ready.mixin {
+                self.mixin.service_actions();
+            }
+            if ready.socket {
+                return self.turn(&mut accepting);
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                self.mixin.handle_timeout();
+                self.core
+                    .hook("handle_timeout", || self.core.server.handle_timeout());
+                return Ok(Outcome::TimedOut);
+            }
+        }
+    }
+
+    /// Handles one request if there is one, without waiting for it: for a caller whose own loop
+    /// has seen [`fileno`](Self::fileno) become readable. Python's `_handle_request_noblock`.
+    ///
+    /// A synchronous server runs the request to its end, though.
+    pub fn handle_request_noblock(&self) -> Outcome {
+        self.mixin.service_actions();
+        match self.turn(&mut Accepting::default()) {
+            _ if self.is_closed() => Outcome::Closed,
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::AcceptFailed,
+        }
+    }
+
+    /// Waits for a request, for the mix-in, for `stop`, and for as long as `timeout` allows.
+    fn wait(
+        &self,
+        accepting: &mut Accepting,
+        stop: BorrowedFd<'_>,
+        timeout: Option<Duration>,
+    ) -> io::Result<Ready> {
+        let pause = accepting.paused();
+        let takes_requests = pause.is_none() && self.mixin.has_room();
+        let timeout = match (timeout, pause) {
+            (Some(timeout), Some(pause)) => Some(timeout.min(pause)),
+            (timeout, pause) => timeout.or(pause),
+        };
+        let entries = [
+            (
+                takes_requests.then(|| self.core.socket.as_fd()),
+                Interest::Read,
+            ),
+            (self.mixin.fileno(), Interest::Read),
+            (Some(stop), Interest::Read),
+        ];
+        let [socket, mixin, stop] = wait(entries, timeout)?;
+        Ok(Ready {
+            socket,
+            mixin,
+            stop,
+        })
+    }
+
+    /// Takes one request off the socket, if there is one, and gives it to the mix-in.
+    fn turn(&self, accepting: &mut Accepting) -> io::Result<Outcome> {
+        if !self.mixin.has_room() {
+            return Ok(Outcome::Full);
+        }
+        let core = &self.core;
+        let accepted = guard(|| Ok(core.transport.get_request(&core.socket)));
+        let (request, client_address) = match accepted {
+            Ok(Ok(accepted)) => accepted,
+            // It was closed between the wait and here.
+            Ok(Err(_)) if self.is_closed() => return Ok(Outcome::Closed),
+            Ok(Err(error)) => {
+                return Ok(match accepting.failed(core, error)? {
+                    true => Outcome::AcceptFailed,
+                    false => Outcome::Nothing,
+                });
+            }
+            Err(failure) => {
+                core.observe(&crate::observe::Event::HookPanicked {
+                    hook: "get_request",
+                });
+                accepting.failed(core, io::Error::other(failure.to_string()))?;
+                return Ok(Outcome::AcceptFailed);
+            }
+        };
+        accepting.succeeded();
+        Ok(self.process(Pending::new(Arc::clone(core), request, client_address)))
+    }
+
+    /// `verify_request` and `process_request`, and what becomes of a request that fails there.
+    fn process(&self, mut pending: Pending<T, S>) -> Outcome {
+        match pending.verify() {
+            Ok(true) => {}
+            refused => {
+                if let Err(failure) = refused {
+                    pending.fail(failure);
+                }
+                pending.shutdown();
+                pending.refused();
+                return Outcome::Refused;
+            }
+        }
+        if let Err(Unprocessed {
+            request: mut pending,
+            error,
+        }) = self.mixin.process_request(pending)
+        {
+            pending.fail(Failure::Process(error));
+            pending.shutdown();
+        }
+        Outcome::Processed
+    }
+}

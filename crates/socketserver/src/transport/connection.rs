@@ -1,0 +1,170 @@
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use socketserver_sys::socket::{PeerCredentials, peer_credentials};
+
+use crate::error::mark_disconnect;
+
+/// An open connection, whatever it runs over.
+///
+/// All methods take `&self`, so that one thread may read while another writes. As
+/// `&dyn Connection` it is also [`Read`] and [`Write`], for code that wants those.
+pub trait Connection: AsFd + fmt::Debug + Send + Sync {
+    /// Reads what there is, at least one byte; zero at the end of the stream: `recv(2)`.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when the [timeout](Self::set_timeout) is over. Errors that mean that the client
+    /// went away are [marked](crate::Disconnected).
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes some of `buf`, and returns how much: `send(2)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv); never SIGPIPE.
+    fn send(&self, buf: &[u8]) -> io::Result<usize>;
+
+    /// Writes all of `buf`: Python's `sendall`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); how much has been written is not known then. The timeout is for
+    /// each `send`, so a client that reads slowly but steadily is not cut.
+    fn send_all(&self, mut buf: &[u8]) -> io::Result<()> {
+        while !buf.is_empty() {
+            match self.send(buf)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                sent => buf = &buf[sent..],
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what the connection itself holds back. Nothing, for a plain socket.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Ends one or both directions: `shutdown(2)`. Threads that wait in `recv` and `send` return.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the client has gone.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+
+    /// Limits how long each `recv` and each `send` may wait; `None` for ever, the default.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a timeout of zero.
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Sends small packets at once (`TCP_NODELAY`), where there is such a thing; elsewhere it
+    /// does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As `setsockopt(2)` has them.
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        let _ = nodelay;
+        Ok(())
+    }
+}
+
+impl Read for &dyn Connection {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.recv(buf)
+    }
+}
+
+impl Write for &dyn Connection {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.send(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Connection::flush(*self)
+    }
+}
+
+impl Connection for TcpStream {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        restart(|| (&mut &*self).read(buf))
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        restart(|| (&mut &*self).write(buf))
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        Self::shutdown(self, how)
+    }
+
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)?;
+        self.set_write_timeout(timeout)
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        Self::set_nodelay(self, nodelay)
+    }
+}
+
+impl Connection for UnixStream {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        restart(|| (&mut &*self).read(buf))
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        restart(|| (&mut &*self).write(buf))
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        Self::shutdown(self, how)
+    }
+
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)?;
+        self.set_write_timeout(timeout)
+    }
+}
+
+/// Makes a call again when a signal interrupted it, and gives its errors our names.
+fn restart(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A blocking socket says so when SO_RCVTIMEO or SO_SNDTIMEO is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Err(error) => return Err(mark_disconnect(error)),
+            ok => return ok,
+        }
+    }
+}
+
+/// What the standard library's `UnixStream` cannot tell yet.
+pub trait UnixStreamExt {
+    /// Who connected: the kernel's word, which the client cannot forge.
+    ///
+    /// # Errors
+    ///
+    /// As `getsockopt(2)` has them.
+    fn peer_credentials(&self) -> io::Result<PeerCredentials>;
+}
+
+impl UnixStreamExt for UnixStream {
+    fn peer_credentials(&self) -> io::Result<PeerCredentials> {
+        peer_credentials(self.as_fd())
+    }
+}

@@ -1,0 +1,106 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::eventually;
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// How the threads of the library are called.
+const THREAD_PREFIX: &str = "socketserver";
+
+/// Lets this test run while no other of the same binary does, and checks when it is dropped that
+/// nothing is left behind.
+///
+/// Declare it first in a test, so that it is dropped last.
+#[must_use = "the check is made when it is dropped"]
+pub fn alone() -> Alone {
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    Alone {
+        descriptors: descriptors(),
+        children: children(),
+        _guard: guard,
+    }
+}
+
+/// See [`alone`].
+#[derive(Debug)]
+pub struct Alone {
+    descriptors: BTreeMap<i32, String>,
+    children: Vec<u32>,
+    _guard: MutexGuard<'static, ()>,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // The failure that is already under way says more.
+        if std::thread::panicking() {
+            return;
+        }
+        eventually("no thread of ours is left", || threads().is_empty());
+        let mut left = children();
+        left.retain(|child| !self.children.contains(child));
+        assert!(
+            left.is_empty(),
+            "children are left, or their zombies: {left:?}"
+        );
+        let now = descriptors();
+        let left: Vec<_> = now
+            .iter()
+            .filter(|(number, _)| !self.descriptors.contains_key(number))
+            .collect();
+        assert!(left.is_empty(), "descriptors are left: {left:?}");
+    }
+}
+
+/// The descriptors of this process, and what they are.
+pub fn descriptors() -> BTreeMap<i32, String> {
+    let Ok(folder) = fs::read_dir("/proc/self/fd") else {
+        return BTreeMap::new();
+    };
+    let mut found = BTreeMap::new();
+    for entry in folder.flatten() {
+        let Ok(target) = fs::read_link(entry.path()) else {
+            continue;
+        };
+        let target = target.to_string_lossy().into_owned();
+        // The folder that is being read is itself a descriptor.
+        if let (Ok(number), false) = (
+            entry.file_name().to_string_lossy().parse(),
+            target.starts_with("/proc/"),
+        ) {
+            found.insert(number, target);
+        }
+    }
+    found
+}
+
+/// The names of the threads that the library has made in this process.
+pub fn threads() -> Vec<String> {
+    let Ok(folder) = fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    folder
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok())
+        .map(|name| name.trim_end().to_owned())
+        .filter(|name| name.starts_with(THREAD_PREFIX))
+        .collect()
+}
+
+/// The process ids of this process's children, zombies among them.
+pub fn children() -> Vec<u32> {
+    let Ok(folder) = fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let lists = folder
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .flat_map(str::parse)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
