@@ -47,7 +47,7 @@ use crate::signal;
 pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Child> {
     // Held across the fork, so that no other thread can hold them in the child.
     let mut stdout = io::stdout().lock();
-    let _stderr = io::stderr().lock();
+    let stderr = io::stderr().lock();
     let _ = stdout.flush();
 
     // Makes sure that there will be a number for the pidfd, for a child that nobody can wait for
@@ -65,11 +65,13 @@ pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Child> {
     // Setting back a mask that was read from the kernel cannot fail.
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
     drop(placeholder);
+    // In the child too, whose own threads may print.
+    drop((stdout, stderr));
 
     match forked? {
         ForkResult::Child => {
             let status = catch_unwind(AssertUnwindSafe(child)).unwrap_or(1);
-            let _ = stdout.flush();
+            let _ = io::stdout().flush();
             // SAFETY: it takes any status, and does not return.
             unsafe { nix::libc::_exit(status.into()) }
         }
@@ -211,6 +213,21 @@ mod tests {
         assert_eq!(child.try_wait(), None);
         child.kill();
         assert_eq!(wait(&child), Exit::Signal(9));
+    }
+
+    #[test]
+    fn a_thread_of_the_childs_may_print() {
+        let child = fork(|| {
+            let print = || drop((std::io::stdout().lock(), std::io::stderr().lock()));
+            u8::from(std::thread::spawn(print).join().is_err())
+        })
+        .unwrap();
+        let ended = (child.pidfd(), crate::descriptor::Interest::Read);
+        let deadline = std::time::Duration::from_secs(5);
+        let [ended] = crate::descriptor::wait([ended], Some(deadline)).unwrap();
+        child.kill();
+        assert!(ended, "it waits for a lock that its own first thread holds");
+        assert_eq!(wait(&child), Exit::Status(0));
     }
 
     #[test]
