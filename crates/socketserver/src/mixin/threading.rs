@@ -54,11 +54,11 @@ impl Threading {
 
 impl<P: PendingRequest + Send + 'static> MixIn<P> for Threading {
     fn process_request(&self, request: P) -> Result<(), Unprocessed<P>> {
-        let prepared = match self.pool.prepare() {
-            Ok(prepared) => prepared,
+        let worker = match self.pool.worker() {
+            Ok(worker) => worker,
             Err(error) => return Err(Unprocessed { request, error }),
         };
-        prepared.run(Box::new(move || {
+        worker.run(Box::new(move || {
             request.finish();
         }));
         Ok(())
@@ -77,7 +77,10 @@ impl<P: PendingRequest + Send + 'static> MixIn<P> for Threading {
     }
 
     fn fileno(&self) -> Option<BorrowedFd<'_>> {
-        self.room.get().map(|waker| waker.as_fd())
+        self.room
+            .get()
+            .filter(|_| self.pool.is_room_awaited())
+            .map(|waker| waker.as_fd())
     }
 
     fn service_actions(&self) {

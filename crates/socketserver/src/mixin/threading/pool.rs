@@ -1,9 +1,8 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use socketserver_sys::waker::Waker;
 
@@ -17,23 +16,40 @@ pub(super) type Job = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(super) struct Pool {
     state: Mutex<State>,
-    /// There is a job, or the pool is closed.
-    work: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
-    /// Threads that wait for a job and have not been promised one.
-    idle: usize,
-    /// Jobs that run, or will as soon as their thread does.
+    /// Those that wait, the one that has waited for the shortest time last: it is taken first,
+    /// for its stack is still warm, and so those that are not needed get to end.
+    idle: Vec<Arc<Worker>>,
+    /// How many have a job, or have been promised one.
     busy: usize,
     limit: usize,
-    /// Woken when there is room again and somebody has found none before.
+    /// Woken when there is room again, after somebody has found none.
     room: Option<Arc<Waker>>,
     room_wanted: bool,
+    room_woken: bool,
+    /// Also those that have ended, until the next is made.
     threads: Vec<JoinHandle<()>>,
     closed: bool,
+}
+
+/// One thread, as those see it who give it work.
+#[derive(Default)]
+pub(super) struct Worker {
+    job: Mutex<Option<Job>>,
+    thread: OnceLock<Thread>,
+}
+
+impl Worker {
+    /// Gives a job to a worker that waits for none but this one.
+    pub(super) fn run(&self, job: Job) {
+        *lock(&self.job) = Some(job);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
 }
 
 impl Pool {
@@ -44,9 +60,8 @@ impl Pool {
     }
 
     pub(super) fn threads(&self) -> usize {
-        let mut state = self.lock();
-        state.threads.retain(|thread| !thread.is_finished());
-        state.threads.len()
+        let state = self.lock();
+        state.idle.len() + state.busy
     }
 
     /// Whether one more job would be within the limit. If not, the waker is woken when it is.
@@ -56,66 +71,88 @@ impl Pool {
         !state.room_wanted
     }
 
-    pub(super) fn clear_room(&self) {
+    /// Whether somebody waits for room, or has been told that there is.
+    pub(super) fn is_room_awaited(&self) -> bool {
         let state = self.lock();
-        if let Some(room) = state.room.as_ref().filter(|_| !state.room_wanted) {
+        state.room_wanted || state.room_woken
+    }
+
+    pub(super) fn clear_room(&self) {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.room_woken)
+            && let Some(room) = &state.room
+        {
             room.clear();
         }
     }
 
-    /// Makes sure of a thread for one job: one that waits, or a new one.
-    pub(super) fn prepare(self: &Arc<Self>) -> io::Result<Prepared<'_>> {
+    /// Finds a worker for one job: one that waits, or a new one.
+    pub(super) fn worker(self: &Arc<Self>) -> io::Result<Arc<Worker>> {
         let mut state = self.lock();
-        if state.idle > 0 {
-            state.idle -= 1;
-        } else {
-            // Those that have ended have been idle for long; so this is rare and the list short.
-            state.threads.retain(|thread| !thread.is_finished());
-            let pool = Arc::clone(self);
-            let name = format!("socketserver-{}", state.threads.len() + 1);
-            state.threads.push(
-                thread::Builder::new()
-                    .name(name)
-                    .spawn(move || pool.work())?,
-            );
-        }
+        let worker = match state.idle.pop() {
+            Some(worker) => worker,
+            None => self.start(&mut state)?,
+        };
         state.busy += 1;
-        Ok(Prepared(self))
+        Ok(worker)
     }
 
-    /// What a thread of the pool does: a job that it was promised, then whatever comes.
-    fn work(&self) {
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = state.jobs.pop_front() {
-                drop(state);
-                job();
-                state = self.lock();
-                state.busy -= 1;
-                state.idle += 1;
-                if state.room_wanted {
-                    state.room_wanted = false;
-                    if let Some(room) = &state.room {
-                        room.wake();
-                    }
-                }
-                continue;
+    fn start(self: &Arc<Self>, state: &mut State) -> io::Result<Arc<Worker>> {
+        state.threads.retain(|thread| !thread.is_finished());
+        let worker = Arc::<Worker>::default();
+        let (pool, own) = (Arc::clone(self), Arc::clone(&worker));
+        let name = format!("socketserver-{}", state.threads.len() + 1);
+        let thread = thread::Builder::new()
+            .name(name)
+            .spawn(move || pool.work(&own))?;
+        let _ = worker.thread.set(thread.thread().clone());
+        state.threads.push(thread);
+        Ok(worker)
+    }
+
+    /// What a worker's thread does until it is not needed any more.
+    fn work(&self, own: &Arc<Worker>) {
+        while let Some(job) = self.next(own) {
+            job();
+            let mut state = self.lock();
+            state.busy -= 1;
+            if std::mem::take(&mut state.room_wanted)
+                && let Some(room) = &state.room
+            {
+                room.wake();
+                state.room_woken = true;
             }
-            // A thread that is here without having been promised a job is counted as idle; one
-            // whose job another has taken has that one's place among the idle.
             if state.closed {
                 return;
             }
-            let (guard, timeout) = self
-                .work
-                .wait_timeout(state, IDLE)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = guard;
-            if timeout.timed_out() && state.jobs.is_empty() && state.idle > 0 {
-                state.idle -= 1;
-                return;
+            state.idle.push(Arc::clone(own));
+        }
+    }
+
+    /// Waits for the next job; `None` if there has been none for long, or the pool is closed.
+    fn next(&self, own: &Arc<Worker>) -> Option<Job> {
+        let until = Instant::now() + IDLE;
+        loop {
+            if let Some(job) = lock(&own.job).take() {
+                return Some(job);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+            } else if self.leave(own) {
+                return None;
+            } else {
+                // It has been promised a job, which will be there in a moment.
+                thread::park();
             }
         }
+    }
+
+    /// Takes a worker from among those that wait; returns whether it was there.
+    fn leave(&self, own: &Arc<Worker>) -> bool {
+        let mut state = self.lock();
+        let at = state.idle.iter().position(|idle| Arc::ptr_eq(idle, own));
+        at.map(|at| state.idle.remove(at)).is_some()
     }
 
     /// Ends all threads and joins them, but for the one that calls. No job runs any more, or only
@@ -133,35 +170,35 @@ impl Pool {
         }
     }
 
-    /// Ends the threads that wait, and those that are about to.
+    /// Ends the threads that wait, and those that run a job when they have finished it.
     pub(super) fn abandon(&self) {
-        self.lock().closed = true;
-        self.work.notify_all();
+        let mut state = self.lock();
+        state.closed = true;
+        // A job that is nothing, after which a worker sees that the pool is closed.
+        let idle = std::mem::take(&mut state.idle);
+        state.busy += idle.len();
+        drop(state);
+        for worker in idle {
+            worker.run(Box::new(|| {}));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         f.debug_struct("Pool")
-            .field("threads", &state.threads.len())
+            .field("idle", &state.idle.len())
             .field("busy", &state.busy)
             .field("limit", &state.limit)
             .finish_non_exhaustive()
-    }
-}
-
-/// A thread that waits for the one job that it was promised.
-#[must_use]
-pub(super) struct Prepared<'a>(&'a Pool);
-
-impl Prepared<'_> {
-    pub(super) fn run(self, job: Job) {
-        self.0.lock().jobs.push_back(job);
-        self.0.work.notify_one();
     }
 }
