@@ -120,17 +120,11 @@ impl Control {
     pub(crate) fn begin(self: &Arc<Self>) -> io::Result<Serving> {
         let mut state = self.lock();
         if state.closed {
-            return Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "the server is closed",
-            ));
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the server is closed"));
         }
         state.loops += 1;
         drop(state);
-        Ok(Serving {
-            control: Arc::clone(self),
-            thread: None,
-        })
+        Ok(Serving { control: Arc::clone(self), thread: None })
     }
 
     pub(crate) fn is_requested(&self) -> bool {
@@ -173,10 +167,7 @@ impl Control {
         }
         let generation = state.generation;
         while state.loops > 0 && state.generation == generation {
-            state = self
-                .stopped
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.stopped.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -204,10 +195,7 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         let mut state = self.control.lock();
-        let own = state
-            .threads
-            .iter()
-            .position(|&thread| Some(thread) == self.thread);
+        let own = state.threads.iter().position(|&thread| Some(thread) == self.thread);
         if let Some(own) = own {
             state.threads.swap_remove(own);
         }

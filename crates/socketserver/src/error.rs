@@ -101,10 +101,7 @@ pub struct Failed {
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            context: None,
-        }
+        Self { failure, context: None }
     }
 }
 
@@ -163,9 +160,7 @@ pub(crate) fn is_disconnect(error: &io::Error) -> bool {
         if error.is::<Disconnected>() {
             return true;
         }
-        inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
+        inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     }
     false
 }

@@ -91,11 +91,7 @@ impl<'a, K: Kind, S> FinishRequest<'a, K, S> {
         context: Context<'a, S>,
         run: &'a Run<K, S>,
     ) -> Self {
-        Self {
-            request,
-            context,
-            run,
-        }
+        Self { request, context, run }
     }
 
     /// The connection, the packet, or what the transport makes.

@@ -79,11 +79,7 @@ pub fn recv_udp(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received<S
         }
         _ => None,
     });
-    let sender = message
-        .address
-        .as_ref()
-        .and_then(inet)
-        .ok_or(io::ErrorKind::InvalidData)?;
+    let sender = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
     Ok(Received {
         len: message.bytes,
         truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
@@ -96,9 +92,7 @@ fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(address) = address.as_sockaddr_in() {
         Some(SocketAddr::V4(SocketAddrV4::from(*address)))
     } else {
-        address
-            .as_sockaddr_in6()
-            .map(|address| SocketAddr::V6(SocketAddrV6::from(*address)))
+        address.as_sockaddr_in6().map(|address| SocketAddr::V6(SocketAddrV6::from(*address)))
     }
 }
 
@@ -146,18 +140,14 @@ pub fn send_udp(
         Some(IpAddr::V4(address)) => {
             v4 = libc::in_pktinfo {
                 ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr {
-                    s_addr: u32::from(address).to_be(),
-                },
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from(address).to_be() },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
             Some(ControlMessage::Ipv4PacketInfo(&v4))
         }
         Some(IpAddr::V6(address)) => {
             v6 = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr {
-                    s6_addr: address.octets(),
-                },
+                ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
                 ipi6_ifindex: 0,
             };
             Some(ControlMessage::Ipv6PacketInfo(&v6))
@@ -167,13 +157,7 @@ pub fn send_udp(
     let to = SockaddrStorage::from(to);
     let parts = [IoSlice::new(data)];
     let flags = MsgFlags::MSG_DONTWAIT;
-    Ok(sendmsg(
-        socket.as_raw_fd(),
-        &parts,
-        control.as_slice(),
-        flags,
-        Some(&to),
-    )?)
+    Ok(sendmsg(socket.as_raw_fd(), &parts, control.as_slice(), flags, Some(&to))?)
 }
 
 /// Sends one datagram from a Unix datagram socket.
@@ -215,13 +199,7 @@ mod tests {
         assert_eq!(received.sender, client.local_addr().unwrap());
         assert_eq!(received.destination, Some("127.0.0.3".parse().unwrap()));
 
-        send_udp(
-            server.as_fd(),
-            b"yes",
-            received.sender,
-            received.destination,
-        )
-        .unwrap();
+        send_udp(server.as_fd(), b"yes", received.sender, received.destination).unwrap();
         let (len, from) = client.recv_from(&mut [0; 8]).unwrap();
         assert_eq!((len, from.ip().to_string().as_str()), (3, "127.0.0.3"));
     }

@@ -51,10 +51,7 @@ pub fn wait<const N: usize>(
 
 /// A `timespec` of `duration`; one too long to say stands for the longest that can be said.
 fn timespec(duration: Duration) -> Timespec {
-    Timespec::try_from(duration).unwrap_or(Timespec {
-        tv_sec: i64::MAX,
-        tv_nsec: 0,
-    })
+    Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
 }
 
 /// A descriptor that stands for a closed one: every read, write, accept and poll of it fails with
@@ -89,11 +86,7 @@ impl Tombstone {
         // SAFETY: both descriptors are borrowed, so open. The number stays open under its owner,
         // who will close it as before, so no borrow of it dangles.
         let rc = unsafe { nix::libc::dup3(from, to, nix::libc::O_CLOEXEC) };
-        if rc == -1 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        if rc == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 
@@ -130,15 +123,8 @@ impl Set {
     /// None that a set of this type is known to give.
     pub fn ready(&self) -> io::Result<Vec<u64>> {
         let mut events = Vec::with_capacity(64);
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        epoll::wait(
-            &self.0,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&now),
-        )?;
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&now))?;
         Ok(events.iter().map(|event| event.data.u64()).collect())
     }
 }
@@ -164,10 +150,7 @@ mod tests {
         let number = ours.as_raw_fd();
         Tombstone::new().unwrap().bury(ours.as_fd()).unwrap();
         assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "the peer sees the end");
-        assert_eq!(
-            ours.read(&mut [0]).unwrap_err().raw_os_error(),
-            Some(nix::libc::EBADF)
-        );
+        assert_eq!(ours.read(&mut [0]).unwrap_err().raw_os_error(), Some(nix::libc::EBADF));
         assert_ne!(UnixStream::pair().unwrap().0.as_raw_fd(), number);
         let [ready] = wait([(Some(ours.as_fd()), Interest::Read)], None).unwrap();
         assert!(ready, "waiting for it does not hang");
@@ -177,15 +160,8 @@ mod tests {
     fn waiting_tells_which_is_ready() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let fd = Some(ours.as_fd());
-        let entries = [
-            (fd, Interest::Read),
-            (None, Interest::Read),
-            (fd, Interest::Write),
-        ];
-        assert_eq!(
-            wait(entries, Some(Duration::MAX)).unwrap(),
-            [false, false, true]
-        );
+        let entries = [(fd, Interest::Read), (None, Interest::Read), (fd, Interest::Write)];
+        assert_eq!(wait(entries, Some(Duration::MAX)).unwrap(), [false, false, true]);
     }
 
     #[test]

@@ -166,10 +166,7 @@ pub fn wait(child: &Child) -> Exit {
         }
         let ended = (child.pidfd(), Interest::Read);
         // A child without a pidfd is looked at now and then; there are next to none.
-        let timeout = child
-            .pidfd()
-            .is_none()
-            .then_some(Duration::from_millis(100));
+        let timeout = child.pidfd().is_none().then_some(Duration::from_millis(100));
         let _ = descriptor::wait([ended], timeout);
     }
 }
@@ -189,11 +186,7 @@ mod tests {
     fn a_child_ends_with_its_status_and_wakes_its_parent() {
         let child = fork(|| 7).unwrap();
         assert_eq!(wait(&child), Exit::Status(7));
-        assert_eq!(
-            child.try_wait(),
-            Some(Exit::Unknown),
-            "it can be reaped only once"
-        );
+        assert_eq!(child.try_wait(), Some(Exit::Unknown), "it can be reaped only once");
     }
 
     #[test]

@@ -55,9 +55,7 @@ impl Watch {
             };
             // SAFETY: the action does atomic operations and `write(2)`, which are
             // async-signal-safe; it does not allocate, lock or panic.
-            watch
-                .ids
-                .push(unsafe { low_level::register(signal, action) }?);
+            watch.ids.push(unsafe { low_level::register(signal, action) }?);
         }
         Ok(watch)
     }
@@ -109,10 +107,7 @@ pub(crate) fn reset_in_child() {
     let Ok(installed) = INSTALLED.try_lock() else {
         return;
     };
-    if installed
-        .as_ref()
-        .is_some_and(|installed| installed.watches > 0)
-    {
+    if installed.as_ref().is_some_and(|installed| installed.watches > 0) {
         // SAFETY: the default action runs no code of ours.
         let _ = unsafe { signal(Signal::SIGTERM, SigHandler::SigDfl) };
         // SAFETY: ignoring a signal runs no code of ours.
@@ -133,10 +128,8 @@ mod tests {
     #[test]
     fn the_first_signal_wakes_the_second_forces_the_third_kills() {
         let child = fork(|| {
-            let (first, second) = (
-                Arc::new(Waker::new().unwrap()),
-                Arc::new(Waker::new().unwrap()),
-            );
+            let (first, second) =
+                (Arc::new(Waker::new().unwrap()), Arc::new(Waker::new().unwrap()));
             let _watch = Watch::new(&first, &second).unwrap();
             raise(Signal::SIGTERM).unwrap();
             assert!(first.clear() && !second.clear());

@@ -85,10 +85,7 @@ pub fn is_listening(fd: BorrowedFd<'_>) -> io::Result<bool> {
 ///
 /// As `fchmod(2)` has them.
 pub fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::fchmod(
-        fd,
-        rustix::fs::Mode::from_raw_mode(mode),
-    )?)
+    Ok(rustix::fs::fchmod(fd, rustix::fs::Mode::from_raw_mode(mode))?)
 }
 
 /// Reads what has arrived, without waiting: `recv(2)` with `MSG_DONTWAIT`, whatever the socket's

@@ -18,10 +18,7 @@ impl Waker {
     ///
     /// `EMFILE`, `ENFILE` and `ENOMEM`, as `eventfd(2)` has them.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(eventfd(
-            0,
-            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
-        )?))
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
     /// Makes the descriptor readable. Async-signal-safe: one `write(2)`.

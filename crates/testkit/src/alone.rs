@@ -16,11 +16,7 @@ const THREAD_PREFIX: &str = "socketserver";
 #[must_use = "the check is made when it is dropped"]
 pub fn alone() -> Alone {
     let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    Alone {
-        descriptors: descriptors(),
-        children: children(),
-        _guard: guard,
-    }
+    Alone { descriptors: descriptors(), children: children(), _guard: guard }
 }
 
 /// See [`alone`].
@@ -40,15 +36,10 @@ impl Drop for Alone {
         eventually("no thread of ours is left", || threads().is_empty());
         let mut left = children();
         left.retain(|child| !self.children.contains(child));
-        assert!(
-            left.is_empty(),
-            "children are left, or their zombies: {left:?}"
-        );
+        assert!(left.is_empty(), "children are left, or their zombies: {left:?}");
         let now = descriptors();
-        let left: Vec<_> = now
-            .iter()
-            .filter(|(number, _)| !self.descriptors.contains_key(number))
-            .collect();
+        let left: Vec<_> =
+            now.iter().filter(|(number, _)| !self.descriptors.contains_key(number)).collect();
         assert!(left.is_empty(), "descriptors are left: {left:?}");
     }
 }
@@ -65,10 +56,9 @@ pub fn descriptors() -> BTreeMap<i32, String> {
         };
         let target = target.to_string_lossy().into_owned();
         // The folder that is being read is itself a descriptor.
-        if let (Ok(number), false) = (
-            entry.file_name().to_string_lossy().parse(),
-            target.starts_with("/proc/"),
-        ) {
+        if let (Ok(number), false) =
+            (entry.file_name().to_string_lossy().parse(), target.starts_with("/proc/"))
+        {
             found.insert(number, target);
         }
     }
@@ -93,14 +83,9 @@ pub fn children() -> Vec<u32> {
     let Ok(folder) = fs::read_dir("/proc/self/task") else {
         return Vec::new();
     };
-    let lists = folder
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.path().join("children")).ok());
+    let lists =
+        folder.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("children")).ok());
     lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .flat_map(str::parse)
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>())
         .collect()
 }

@@ -37,9 +37,7 @@ impl Connect {
                 Socket::Unix(socket)
             }
         };
-        Ok(Client {
-            reader: BufReader::new(socket),
-        })
+        Ok(Client { reader: BufReader::new(socket) })
     }
 }
 
@@ -163,11 +161,7 @@ impl Write for Socket {
 ///
 /// As `bind(2)` and `connect(2)` have them.
 pub fn datagram_client(server: SocketAddr) -> io::Result<UdpSocket> {
-    let own = if server.is_ipv4() {
-        "127.0.0.1:0"
-    } else {
-        "[::1]:0"
-    };
+    let own = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
     let socket = UdpSocket::bind(own)?;
     socket.set_read_timeout(Some(DEADLINE))?;
     socket.connect(server)?;

@@ -10,19 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// When the folder cannot be made.
 pub fn socket_path() -> SocketPath {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!(
-        "ss-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let name = format!("ss-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let folder = std::env::temp_dir().join(name);
     if let Err(error) = fs::create_dir(&folder) {
         panic!("cannot make {}: {error}", folder.display());
     }
-    SocketPath {
-        path: folder.join("s"),
-        folder,
-    }
+    SocketPath { path: folder.join("s"), folder }
 }
 
 /// See [`socket_path`]. Removes the folder and all in it when it is dropped.

@@ -71,27 +71,9 @@ where
     K: Kind,
 {
     fn run(&mut self, request: Arc<K::Request>, context: Context<'_, S>) -> Result<(), Failed> {
-        let Context {
-            client_address,
-            server,
-            shutdown_handle,
-            cut,
-        } = context;
-        let mut request = BaseRequest {
-            request,
-            client_address,
-            server,
-            shutdown_handle,
-            cut,
-        };
-        run_phases(
-            self,
-            &mut request,
-            H::setup,
-            H::handle,
-            |_, _| {},
-            H::finish,
-        )
+        let Context { client_address, server, shutdown_handle, cut } = context;
+        let mut request = BaseRequest { request, client_address, server, shutdown_handle, cut };
+        run_phases(self, &mut request, H::setup, H::handle, |_, _| {}, H::finish)
     }
 }
 

@@ -63,14 +63,7 @@ where
         let after_handle = |request: &mut DatagramRequest<'_, S>, failed| {
             request.handle_failed = failed;
         };
-        run_phases(
-            self,
-            &mut request,
-            H::setup,
-            H::handle,
-            after_handle,
-            H::finish,
-        )
+        run_phases(self, &mut request, H::setup, H::handle, after_handle, H::finish)
     }
 }
 

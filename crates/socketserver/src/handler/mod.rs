@@ -67,12 +67,7 @@ impl<'a, S> Context<'a, S> {
         shutdown_handle: &'a ShutdownHandle,
         cut: &'a Arc<Cut>,
     ) -> Self {
-        Self {
-            client_address,
-            server,
-            shutdown_handle,
-            cut,
-        }
+        Self { client_address, server, shutdown_handle, cut }
     }
 }
 
@@ -106,9 +101,6 @@ fn run_phases<H: ?Sized, R>(
     after_handle(request, handled.is_err());
     match (handled, guard(|| finish(handler, request))) {
         (handled, Ok(())) => Ok(handled?),
-        (handled, Err(failure)) => Err(Failed {
-            failure,
-            context: handled.err().map(Box::new),
-        }),
+        (handled, Err(failure)) => Err(Failed { failure, context: handled.err().map(Box::new) }),
     }
 }

@@ -44,15 +44,7 @@ impl Rfile {
         held: Option<Arc<Held>>,
         cut: Arc<Cut>,
     ) -> Self {
-        Self {
-            connection,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            size,
-            held,
-            cut,
-        }
+        Self { connection, buffer: Vec::new(), start: 0, end: 0, size, held, cut }
     }
 
     /// Reads lines, without their ends (`\n` or `\r\n`), as text, until the client ends.
@@ -212,10 +204,7 @@ impl Read for Rfile {
             match self.read(buf) {
                 Ok(0) => {
                     let text = "the client ended in the middle of a message";
-                    return Err(disconnected(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        text,
-                    )));
+                    return Err(disconnected(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
                 }
                 Ok(len) => buf = &mut buf[len..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -83,12 +83,7 @@ where
         connection: Arc<dyn Connection>,
         context: Context<'_, S>,
     ) -> Result<(), Failed> {
-        let Context {
-            client_address,
-            server,
-            shutdown_handle,
-            cut,
-        } = context;
+        let Context { client_address, server, shutdown_handle, cut } = context;
         if let Some(timeout) = self.timeout() {
             connection.set_timeout(Some(timeout))?;
         }
@@ -98,12 +93,7 @@ where
         let wfile = Wfile::new(Arc::clone(&connection), self.wbufsize());
         let held = wfile.held_until_wait();
         let mut request = StreamRequest {
-            rfile: Rfile::new(
-                Arc::clone(&connection),
-                self.rbufsize(),
-                held,
-                Arc::clone(cut),
-            ),
+            rfile: Rfile::new(Arc::clone(&connection), self.rbufsize(), held, Arc::clone(cut)),
             wfile,
             client_address,
             server,
@@ -111,14 +101,7 @@ where
             connection,
             cut,
         };
-        let result = run_phases(
-            self,
-            &mut request,
-            H::setup,
-            H::handle,
-            |_, _| {},
-            H::finish,
-        );
+        let result = run_phases(self, &mut request, H::setup, H::handle, |_, _| {}, H::finish);
         // A `finish` of the handler's own may have left it out; and nothing written is lost.
         match request.flush() {
             Err(error) if result.is_ok() => Err(error.into()),

@@ -72,11 +72,7 @@ impl Held {
 
 impl Wfile {
     pub(super) fn new(connection: Arc<dyn Connection>, mode: WriteMode) -> Self {
-        Self {
-            connection,
-            mode,
-            held: Arc::default(),
-        }
+        Self { connection, mode, held: Arc::default() }
     }
 
     /// What `rfile` must send before it waits.

@@ -47,10 +47,7 @@ pub struct UnknownMixIn(String);
 impl std::fmt::Display for UnknownMixIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = &self.0;
-        write!(
-            f,
-            "no mix-in is called {name:?}; there are synchronous, threading and forking"
-        )
+        write!(f, "no mix-in is called {name:?}; there are synchronous, threading and forking")
     }
 }
 

@@ -71,8 +71,7 @@ impl Forking {
     /// The server calls it whenever one has ended while a loop runs, and before each fork.
     pub fn collect_children(&self) {
         // Looking at all of them is right even when nobody woke us, and cheap beside a fork.
-        self.children()
-            .retain(|_, running| running.child.try_wait().is_none());
+        self.children().retain(|_, running| running.child.try_wait().is_none());
     }
 
     fn children(&self) -> MutexGuard<'_, BTreeMap<u32, Running>> {
@@ -104,7 +103,7 @@ impl<P: PendingRequest> MixIn<P> for Forking {
         // Either the child takes the request out of its copy, or the parent has it still.
         let mut request = Some(request);
         let forked = fork(|| match request.take() {
-            Some(request) => {
+            Some(mut request) => {
                 request.after_fork_in_child();
                 u8::from(!request.finish())
             }
@@ -119,12 +118,7 @@ impl<P: PendingRequest> MixIn<P> for Forking {
                     let _ = set.add(pidfd, id.into());
                 }
                 let since = Instant::now();
-                let running = Running {
-                    child,
-                    client_address,
-                    since,
-                    is_told_cut: false,
-                };
+                let running = Running { child, client_address, since, is_told_cut: false };
                 self.children().insert(id, running);
                 Ok(())
             }
@@ -148,21 +142,14 @@ impl<P: PendingRequest> MixIn<P> for Forking {
     }
 
     fn service_actions(&self) {
-        let ended = self
-            .ended
-            .get()
-            .and_then(|set| set.ready().ok())
-            .unwrap_or_default();
+        let ended = self.ended.get().and_then(|set| set.ready().ok()).unwrap_or_default();
         if ended.is_empty() {
             return;
         }
         let mut children = self.children();
         for id in ended {
             let Ok(id) = u32::try_from(id) else { continue };
-            if children
-                .get(&id)
-                .is_some_and(|running| running.child.try_wait().is_some())
-            {
+            if children.get(&id).is_some_and(|running| running.child.try_wait().is_some()) {
                 children.remove(&id);
             }
         }
@@ -211,8 +198,6 @@ impl Drop for Forking {
             }
         };
         // Without a thread they are zombies until this process ends.
-        let _ = std::thread::Builder::new()
-            .name("socketserver-reap".into())
-            .spawn(wait);
+        let _ = std::thread::Builder::new().name("socketserver-reap".into()).spawn(wait);
     }
 }

@@ -102,7 +102,7 @@ pub trait PendingRequest: Sized + sealed::Sealed {
     fn close(self);
 
     /// Gives up what is the parent's: called in a forked child, before [`finish`](Self::finish).
-    fn after_fork_in_child(&self);
+    fn after_fork_in_child(&mut self);
 
     /// The client's address.
     fn client_address(&self) -> &Address;
@@ -125,10 +125,7 @@ pub(crate) mod sealed {
 /// Refuses a limit of zero, under which no request could ever run.
 fn refuse_zero(what: &str, limit: usize) -> io::Result<()> {
     match limit {
-        0 => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{what} must not be 0"),
-        )),
+        0 => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what} must not be 0"))),
         _ => Ok(()),
     }
 }

@@ -77,10 +77,7 @@ impl<P: PendingRequest + Send + 'static> MixIn<P> for Threading {
     }
 
     fn fileno(&self) -> Option<BorrowedFd<'_>> {
-        self.room
-            .get()
-            .filter(|_| self.pool.is_room_awaited())
-            .map(|waker| waker.as_fd())
+        self.room.get().filter(|_| self.pool.is_room_awaited()).map(|waker| waker.as_fd())
     }
 
     fn service_actions(&self) {

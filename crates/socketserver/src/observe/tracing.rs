@@ -22,37 +22,24 @@ impl Observer for Tracing {
             Event::Started { client_address } => {
                 debug!(target: TARGET, %client_address, "request started");
             }
-            Event::Finished {
-                client_address,
-                elapsed,
-                failed: Some(failed),
-            } if !failed.failure.is_disconnect() => {
+            Event::Finished { client_address, elapsed, failed: Some(failed) }
+                if !failed.failure.is_disconnect() =>
+            {
                 let error = &failed.failure;
                 warn!(target: TARGET, %client_address, ?elapsed, %error, "request failed");
             }
-            Event::Finished {
-                client_address,
-                elapsed,
-                failed,
-            } => {
+            Event::Finished { client_address, elapsed, failed } => {
                 let disconnected = failed.is_some();
                 debug!(target: TARGET, %client_address, ?elapsed, disconnected, "request finished");
             }
             Event::Refused { client_address } => {
                 info!(target: TARGET, %client_address, "request refused");
             }
-            Event::AcceptError {
-                error,
-                action,
-                untold,
-            } => {
+            Event::AcceptError { error, action, untold } => {
                 warn!(target: TARGET, %error, ?action, untold, "cannot accept");
             }
             Event::HookPanicked { hook } => warn!(target: TARGET, hook, "hook panicked"),
-            Event::Cut {
-                client_address,
-                age,
-            } => {
+            Event::Cut { client_address, age } => {
                 warn!(target: TARGET, %client_address, ?age, "request cut");
             }
             Event::Closed { server_address } => info!(target: TARGET, %server_address, "closed"),

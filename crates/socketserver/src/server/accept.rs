@@ -96,11 +96,7 @@ impl Accepting {
             Class::Socket => AcceptAction::Stop,
         };
         self.tell(core, &error, action);
-        if action == AcceptAction::Stop {
-            Err(error)
-        } else {
-            Ok(true)
-        }
+        if action == AcceptAction::Stop { Err(error) } else { Ok(true) }
     }
 
     fn tell<T: Transport, S>(
@@ -111,11 +107,7 @@ impl Accepting {
     ) {
         let is_due = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         if is_due || action == AcceptAction::Stop {
-            core.observe(&Event::AcceptError {
-                error,
-                action,
-                untold: self.untold,
-            });
+            core.observe(&Event::AcceptError { error, action, untold: self.untold });
             self.told = Some(Instant::now());
             self.untold = 0;
         } else {
@@ -128,10 +120,7 @@ impl<T: Transport, S> Core<T, S> {
     /// Accepts a client on the spare descriptor and closes it at once, so that it knows. Returns
     /// whether one was.
     fn shed(&self) -> bool {
-        let mut reserve = self
-            .reserve
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut reserve = self.reserve.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if reserve.take().is_none() {
             return false;
         }
@@ -163,9 +152,6 @@ mod tests {
         assert_eq!([12, 105].map(of), [Class::Host; 2]);
         // EBADF, EINVAL, ENOTSOCK
         assert_eq!([9, 22, 88].map(of), [Class::Socket; 3]);
-        assert_eq!(
-            class(&io::Error::other("of a user's transport")),
-            Class::Host
-        );
+        assert_eq!(class(&io::Error::other("of a user's transport")), Class::Host);
     }
 }

@@ -52,10 +52,7 @@ where
         let thread = thread::Builder::new().name("socketserver".into());
         let in_thread = Arc::clone(&server);
         let thread = thread.spawn(move || in_thread.serve(serving))?;
-        Ok(Background {
-            server,
-            thread: Some(thread),
-        })
+        Ok(Background { server, thread: Some(thread) })
     }
 }
 

@@ -44,19 +44,9 @@ struct Settings {
 
 impl<T, M, H> Builder<T, M, H> {
     pub(super) fn new(transport: T, mixin: M, handler: Box<dyn Fn() -> H + Send + Sync>) -> Self {
-        let settings = Settings {
-            timeout: None,
-            poll_interval: None,
-            has_hooks: false,
-            observer: None,
-        };
-        Self {
-            transport,
-            mixin,
-            settings,
-            handler,
-            server: Arc::new(()),
-        }
+        let settings =
+            Settings { timeout: None, poll_interval: None, has_hooks: false, observer: None };
+        Self { transport, mixin, settings, handler, server: Arc::new(()) }
     }
 }
 
@@ -68,59 +58,21 @@ impl<T, M, H, S> Builder<T, M, H, S> {
 
     /// Gives the server state and overridden hooks that another server has too.
     pub fn shared_server<S2>(self, server: Arc<S2>) -> Builder<T, M, H, S2> {
-        let settings = Settings {
-            has_hooks: true,
-            ..self.settings
-        };
-        let Self {
-            transport,
-            mixin,
-            handler,
-            ..
-        } = self;
-        Builder {
-            transport,
-            mixin,
-            settings,
-            handler,
-            server,
-        }
+        let settings = Settings { has_hooks: true, ..self.settings };
+        let Self { transport, mixin, handler, .. } = self;
+        Builder { transport, mixin, settings, handler, server }
     }
 
     /// Replaces the mix-in.
     pub fn mixin<M2>(self, mixin: M2) -> Builder<T, M2, H, S> {
-        let Self {
-            transport,
-            settings,
-            handler,
-            server,
-            ..
-        } = self;
-        Builder {
-            transport,
-            mixin,
-            settings,
-            handler,
-            server,
-        }
+        let Self { transport, settings, handler, server, .. } = self;
+        Builder { transport, mixin, settings, handler, server }
     }
 
     /// Replaces the transport, by one that wraps it, say.
     pub fn transport<T2>(self, wrap: impl FnOnce(T) -> T2) -> Builder<T2, M, H, S> {
-        let Self {
-            transport,
-            mixin,
-            settings,
-            handler,
-            server,
-        } = self;
-        Builder {
-            transport: wrap(transport),
-            mixin,
-            settings,
-            handler,
-            server,
-        }
+        let Self { transport, mixin, settings, handler, server } = self;
+        Builder { transport: wrap(transport), mixin, settings, handler, server }
     }
 
     /// How long `handle_request` waits for a request; zero to look once. Without limit by
@@ -178,10 +130,7 @@ where
     {
         self.settings.check()?;
         let socket = self.transport.server_bind(address)?;
-        Ok(BoundServer {
-            builder: self,
-            socket,
-        })
+        Ok(BoundServer { builder: self, socket })
     }
 
     /// Makes the server of a socket that was bound elsewhere: `server_activate` alone.
@@ -199,11 +148,7 @@ where
         S: BaseServer<T>,
     {
         self.settings.check()?;
-        BoundServer {
-            builder: self,
-            socket: socket.into(),
-        }
-        .server_activate()
+        BoundServer { builder: self, socket: socket.into() }.server_activate()
     }
 }
 
@@ -244,17 +189,8 @@ impl<T: Transport, M, H, S> BoundServer<T, M, H, S> {
         H: RequestHandler<T::Kind, S, Via> + 'static,
         S: BaseServer<T>,
     {
-        let Self {
-            builder:
-                Builder {
-                    transport,
-                    mixin,
-                    settings,
-                    handler,
-                    server,
-                },
-            socket,
-        } = self;
+        let Self { builder: Builder { transport, mixin, settings, handler, server }, socket } =
+            self;
         mixin.server_activate()?;
         transport.server_activate(&socket)?;
         let run = move |request: Arc<<T::Kind as Kind>::Request>, context: Context<'_, S>| {
@@ -271,9 +207,7 @@ impl<T: Transport, M, H, S> BoundServer<T, M, H, S> {
             observer: settings.observer,
             reserve: Mutex::new(Some(Tombstone::new()?)),
         };
-        core.observe(&Event::Listening {
-            server_address: &core.server_address,
-        });
+        core.observe(&Event::Listening { server_address: &core.server_address });
         let default_interval = settings.has_hooks.then_some(POLL_INTERVAL);
         Ok(Server {
             core: Arc::new(core),

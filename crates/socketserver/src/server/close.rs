@@ -71,8 +71,7 @@ where
     pub fn drain(&self, deadline: Option<Duration>) -> DrainReport {
         let begun = Instant::now();
         if self.core.close() {
-            self.core
-                .hook("server_close", || self.core.server.server_close());
+            self.core.hook("server_close", || self.core.server.server_close());
         }
         let mut report = DrainReport::default();
         let running = self.running();
@@ -100,14 +99,8 @@ where
                 cut.extend(self.core.live.cut());
             }
             for (client_address, age) in cut {
-                self.core.observe(&Event::Cut {
-                    client_address: &client_address,
-                    age,
-                });
-                report.cut.push(CutRequest {
-                    client_address,
-                    age,
-                });
+                self.core.observe(&Event::Cut { client_address: &client_address, age });
+                report.cut.push(CutRequest { client_address, age });
             }
             if self.wait_until_idle(Some(Instant::now() + GRACE), false) {
                 return;

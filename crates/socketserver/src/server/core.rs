@@ -48,13 +48,9 @@ impl<T: Transport, S> Core<T, S> {
         }
         // Loops that wait for the socket have been woken, and will not take it up again.
         self.with_reserve(|tombstone| {
-            self.hook("server_close", || {
-                self.transport.server_close(&self.socket, tombstone)
-            })
+            self.hook("server_close", || self.transport.server_close(&self.socket, tombstone))
         });
-        self.observe(&Event::Closed {
-            server_address: &self.server_address,
-        });
+        self.observe(&Event::Closed { server_address: &self.server_address });
         true
     }
 
@@ -79,9 +75,7 @@ impl<T: Transport, S: BaseServer<T>> Core<T, S> {
     ) -> RequestError {
         let open = request.map_or(OpenRequest::Raw, <T::Kind as Kind>::open_request);
         let error = RequestError::new(failed.into(), open);
-        self.hook("handle_error", || {
-            self.server.handle_error(&error, client_address)
-        });
+        self.hook("handle_error", || self.server.handle_error(&error, client_address));
         error
     }
 
@@ -92,10 +86,6 @@ impl<T: Transport, S: BaseServer<T>> Core<T, S> {
         error: Option<&RequestError>,
     ) {
         let failed = error.map(RequestError::failed);
-        self.observe(&Event::Finished {
-            client_address,
-            elapsed,
-            failed,
-        });
+        self.observe(&Event::Finished { client_address, elapsed, failed });
     }
 }

@@ -36,14 +36,8 @@ struct Entry<K: Kind> {
 
 impl<K: Kind> Live<K> {
     pub(super) fn new() -> Self {
-        let entries = Entries {
-            next: 0,
-            by_id: HashMap::new(),
-        };
-        Self {
-            entries: Mutex::new(entries),
-            ended: OnceLock::new(),
-        }
+        let entries = Entries { next: 0, by_id: HashMap::new() };
+        Self { entries: Mutex::new(entries), ended: OnceLock::new() }
     }
 
     /// How many there are.
@@ -54,11 +48,7 @@ impl<K: Kind> Live<K> {
     /// How many there are that do not run on this thread, and so can end while it waits.
     pub(super) fn others(&self) -> usize {
         let own = Some(thread::current().id());
-        self.lock()
-            .by_id
-            .values()
-            .filter(|entry| entry.thread != own)
-            .count()
+        self.lock().by_id.values().filter(|entry| entry.thread != own).count()
     }
 
     pub(super) fn add(&self, request: &Arc<K::Request>, client_address: &Address) -> Ticket {
@@ -97,12 +87,7 @@ impl<K: Kind> Live<K> {
     pub(super) fn cut(&self) -> Vec<(Address, Duration)> {
         let own = Some(thread::current().id());
         let mut cut = Vec::new();
-        for entry in self
-            .lock()
-            .by_id
-            .values()
-            .filter(|entry| entry.thread != own)
-        {
+        for entry in self.lock().by_id.values().filter(|entry| entry.thread != own) {
             entry.cut.set();
             if let Some(request) = entry.request.upgrade() {
                 K::cut(&request);

@@ -32,58 +32,40 @@ impl<T: Transport, S> Pending<T, S> {
     ) -> Self {
         let connection = core.transport.connection(&request);
         let ticket = core.live.add(&connection, &client_address);
-        Self {
-            core,
-            open: Some(Open { request, ticket }),
-            client_address,
-        }
+        Self { core, open: Some(Open { request, ticket }), client_address }
     }
 
     /// Python's `shutdown_request`, unless the request has been given away.
     pub(super) fn shutdown(&mut self) {
         if let Some(Open { request, ticket }) = self.open.take() {
-            self.core.hook("shutdown_request", || {
-                self.core.transport.shutdown_request(&request)
-            });
+            self.core.hook("shutdown_request", || self.core.transport.shutdown_request(&request));
             self.close_request(request, &ticket);
         }
     }
 
     fn close_request(&self, request: Arc<T::Request>, ticket: &Ticket) {
-        self.core.hook("close_request", || {
-            self.core.transport.close_request(request)
-        });
+        self.core.hook("close_request", || self.core.transport.close_request(request));
         self.core.live.remove(ticket);
     }
 }
 
 impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
     pub(super) fn refused(&self) {
-        self.core.observe(&Event::Refused {
-            client_address: &self.client_address,
-        });
+        self.core.observe(&Event::Refused { client_address: &self.client_address });
     }
 
     pub(super) fn verify(&self) -> Result<bool, Failure> {
         let Some(Open { request, .. }) = &self.open else {
             return Ok(false);
         };
-        guard(|| {
-            Ok(self
-                .core
-                .server
-                .verify_request(request, &self.client_address))
-        })
+        guard(|| Ok(self.core.server.verify_request(request, &self.client_address)))
     }
 
     /// Gives a failure from before the handler to `handle_error`, with the request still open.
     pub(super) fn fail(&self, failure: Failure) {
-        let connection = self
-            .open
-            .as_ref()
-            .map(|open| self.core.transport.connection(&open.request));
-        self.core
-            .handle_error(failure, connection.as_ref(), &self.client_address);
+        let connection =
+            self.open.as_ref().map(|open| self.core.transport.connection(&open.request));
+        self.core.handle_error(failure, connection.as_ref(), &self.client_address);
     }
 
     /// `open` and `finish_request`, with `handle_error` after them.
@@ -103,12 +85,8 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
         };
         core.live.begin(&open.ticket, &connection);
         let server = &*core.server;
-        let context = Context::new(
-            &self.client_address,
-            server,
-            &core.shutdown_handle,
-            &open.ticket.cut,
-        );
+        let context =
+            Context::new(&self.client_address, server, &core.shutdown_handle, &open.ticket.cut);
         let request = FinishRequest::new(Arc::clone(&connection), context, &*core.run);
         // The handler's panics are caught within; this is for those of the hook itself.
         let result = guard(|| Ok(server.finish_request(request)));
@@ -126,17 +104,14 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
         let Some(open) = self.open.take() else {
             return false;
         };
-        self.core.observe(&Event::Started {
-            client_address: &self.client_address,
-        });
+        self.core.observe(&Event::Started { client_address: &self.client_address });
         let error = self.run(&open);
         let since = open.ticket.since;
         // `shutdown` is what a drop would do; done here, so that the request is closed when it is
         // told to have finished.
         self.open = Some(open);
         self.shutdown();
-        self.core
-            .finished(&self.client_address, since.elapsed(), error.as_ref());
+        self.core.finished(&self.client_address, since.elapsed(), error.as_ref());
         error.is_none()
     }
 

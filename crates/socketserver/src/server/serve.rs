@@ -59,9 +59,10 @@ where
             if ready.socket {
                 self.turn(&mut accepting)?;
             }
-            self.mixin.service_actions();
-            self.core
-                .hook("service_actions", || self.core.server.service_actions());
+            if ready.mixin {
+                self.mixin.service_actions();
+            }
+            self.core.hook("service_actions", || self.core.server.service_actions());
         }
         Ok(())
     }
@@ -95,8 +96,7 @@ where
             }
             if left.is_some_and(|left| left.is_zero()) {
                 self.mixin.handle_timeout();
-                self.core
-                    .hook("handle_timeout", || self.core.server.handle_timeout());
+                self.core.hook("handle_timeout", || self.core.server.handle_timeout());
                 return Ok(Outcome::TimedOut);
             }
         }
@@ -129,19 +129,12 @@ where
             (timeout, pause) => timeout.or(pause),
         };
         let entries = [
-            (
-                takes_requests.then(|| self.core.socket.as_fd()),
-                Interest::Read,
-            ),
+            (takes_requests.then(|| self.core.socket.as_fd()), Interest::Read),
             (self.mixin.fileno(), Interest::Read),
             (Some(stop), Interest::Read),
         ];
         let [socket, mixin, stop] = wait(entries, timeout)?;
-        Ok(Ready {
-            socket,
-            mixin,
-            stop,
-        })
+        Ok(Ready { socket, mixin, stop })
     }
 
     /// Takes one request off the socket, if there is one, and gives it to the mix-in.
@@ -150,9 +143,14 @@ where
             return Ok(Outcome::Full);
         }
         let core = &self.core;
-        let accepted = guard(|| Ok(core.transport.get_request(&core.socket)));
-        let (request, client_address) = match accepted {
-            Ok(Ok(accepted)) => accepted,
+        let accepted = guard(|| {
+            let accepted = core.transport.get_request(&core.socket);
+            Ok(accepted.map(|(request, client_address)| {
+                Pending::new(Arc::clone(core), request, client_address)
+            }))
+        });
+        let pending = match accepted {
+            Ok(Ok(pending)) => pending,
             // It was closed between the wait and here.
             Ok(Err(_)) if self.is_closed() => return Ok(Outcome::Closed),
             Ok(Err(error)) => {
@@ -162,15 +160,13 @@ where
                 });
             }
             Err(failure) => {
-                core.observe(&crate::observe::Event::HookPanicked {
-                    hook: "get_request",
-                });
+                core.observe(&crate::observe::Event::HookPanicked { hook: "get_request" });
                 accepting.failed(core, io::Error::other(failure.to_string()))?;
                 return Ok(Outcome::AcceptFailed);
             }
         };
         accepting.succeeded();
-        Ok(self.process(Pending::new(Arc::clone(core), request, client_address)))
+        Ok(self.process(pending))
     }
 
     /// `verify_request` and `process_request`, and what becomes of a request that fails there.
@@ -186,11 +182,9 @@ where
                 return Outcome::Refused;
             }
         }
-        if let Err(Unprocessed {
-            request: mut pending,
-            error,
-        }) = self.mixin.process_request(pending)
-        {
+        // After a panic the request has been dropped, and so closed.
+        let processed = self.core.hook("process_request", || self.mixin.process_request(pending));
+        if let Some(Err(Unprocessed { request: mut pending, error })) = processed {
             pending.fail(Failure::Process(error));
             pending.shutdown();
         }

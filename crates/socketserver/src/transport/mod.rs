@@ -162,9 +162,7 @@ impl BeforeBind {
 
 impl fmt::Debug for BeforeBind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("BeforeBind")
-            .field(&self.0.is_some())
-            .finish()
+        f.debug_tuple("BeforeBind").field(&self.0.is_some()).finish()
     }
 }
 

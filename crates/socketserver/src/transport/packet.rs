@@ -26,12 +26,7 @@ pub struct Packet {
 impl Packet {
     /// A datagram that a transport of one's own has received.
     pub fn new(data: Vec<u8>, socket: Arc<dyn PacketSocket>) -> Self {
-        Self {
-            data,
-            truncated: false,
-            destination: None,
-            socket,
-        }
+        Self { data, truncated: false, destination: None, socket }
     }
 
     /// Says that the datagram was longer than what was read of it.
@@ -41,10 +36,7 @@ impl Packet {
 
     /// Says which of this host's addresses the datagram was sent to; replies leave from there.
     pub fn with_destination(self, destination: Option<IpAddr>) -> Self {
-        Self {
-            destination,
-            ..self
-        }
+        Self { destination, ..self }
     }
 
     /// The datagram's bytes; none, for an empty one.
@@ -137,10 +129,7 @@ impl<S> DatagramSocket<S> {
 
 impl<S> From<S> for DatagramSocket<S> {
     fn from(socket: S) -> Self {
-        Self {
-            socket: Arc::new(socket),
-            buffer: Mutex::default(),
-        }
+        Self { socket: Arc::new(socket), buffer: Mutex::default() }
     }
 }
 

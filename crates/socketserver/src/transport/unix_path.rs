@@ -24,10 +24,7 @@ impl<S> Bound<S> {
 
     /// The same path for a socket made of this one.
     pub(super) fn map<S2>(self, make: impl FnOnce(S) -> S2) -> Bound<S2> {
-        Bound {
-            socket: make(self.socket),
-            path: self.path,
-        }
+        Bound { socket: make(self.socket), path: self.path }
     }
 }
 
@@ -68,11 +65,7 @@ impl BoundPath {
     fn of(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let metadata = fs::symlink_metadata(&path)?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            path,
-        })
+        Ok(Self { device: metadata.dev(), inode: metadata.ino(), path })
     }
 
     fn is_still_there(&self) -> bool {
@@ -121,11 +114,7 @@ pub(super) fn bind(
         }
         result => result.map_err(doing)?,
     }
-    let path = if in_file_system {
-        Some(BoundPath::of(path).map_err(doing)?)
-    } else {
-        None
-    };
+    let path = if in_file_system { Some(BoundPath::of(path).map_err(doing)?) } else { None };
     let bound = Bound { socket, path };
     if let Some(path) = &bound.path
         && let Err(error) = grant(&path.path, access)

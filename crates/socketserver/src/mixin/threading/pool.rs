@@ -102,9 +102,7 @@ impl Pool {
         let worker = Arc::<Worker>::default();
         let (pool, own) = (Arc::clone(self), Arc::clone(&worker));
         let name = format!("socketserver-{}", state.threads.len() + 1);
-        let thread = thread::Builder::new()
-            .name(name)
-            .spawn(move || pool.work(&own))?;
+        let thread = thread::Builder::new().name(name).spawn(move || pool.work(&own))?;
         let _ = worker.thread.set(thread.thread().clone());
         state.threads.push(thread);
         Ok(worker)
@@ -161,10 +159,7 @@ impl Pool {
         self.abandon();
         let threads = std::mem::take(&mut self.lock().threads);
         let own = thread::current().id();
-        for thread in threads
-            .into_iter()
-            .filter(|thread| thread.thread().id() != own)
-        {
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != own) {
             // It cannot have panicked: requests catch the panics of their handlers.
             let _ = thread.join();
         }
