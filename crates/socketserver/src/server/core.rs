@@ -54,6 +54,20 @@ impl<T: Transport, S> Core<T, S> {
         true
     }
 
+    /// Gives up, in a forked child, what is the parent's.
+    pub(super) fn after_fork_in_child(&self) {
+        let give_up = |tombstone: &Tombstone| {
+            self.transport.after_fork_in_child(&self.socket, tombstone);
+        };
+        match self.reserve.try_lock().as_deref() {
+            Ok(Some(tombstone)) => give_up(tombstone),
+            // Another thread held it at the fork, and now does so for ever.
+            _ => {
+                let _ = Tombstone::new().as_ref().map(give_up);
+            }
+        }
+    }
+
     /// Calls `f` with the spare descriptor, made anew if it had been lost; not at all if there is
     /// none to be had.
     pub(super) fn with_reserve<R>(&self, f: impl FnOnce(&Tombstone) -> R) -> Option<R> {

@@ -17,6 +17,9 @@ pub struct Pending<T: Transport, S> {
     /// Taken out by the end of it, whichever that is.
     open: Option<Open<T>>,
     client_address: Address,
+    /// In a forked child another thread's lock may be held for ever; so no lock of the server's
+    /// is taken there.
+    in_child: bool,
 }
 
 struct Open<T: Transport> {
@@ -32,7 +35,7 @@ impl<T: Transport, S> Pending<T, S> {
     ) -> Self {
         let connection = core.transport.connection(&request);
         let ticket = core.live.add(&connection, &client_address);
-        Self { core, open: Some(Open { request, ticket }), client_address }
+        Self { core, open: Some(Open { request, ticket }), client_address, in_child: false }
     }
 
     /// Python's `shutdown_request`, unless the request has been given away.
@@ -45,7 +48,9 @@ impl<T: Transport, S> Pending<T, S> {
 
     fn close_request(&self, request: Arc<T::Request>, ticket: &Ticket) {
         self.core.hook("close_request", || self.core.transport.close_request(request));
-        self.core.live.remove(ticket);
+        if !self.in_child {
+            self.core.live.remove(ticket);
+        }
     }
 }
 
@@ -83,7 +88,9 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
                 return Some(core.handle_error(failure, Some(&plain), &self.client_address));
             }
         };
-        core.live.begin(&open.ticket, &connection);
+        if !self.in_child {
+            core.live.begin(&open.ticket, &connection);
+        }
         let server = &*core.server;
         let context =
             Context::new(&self.client_address, server, &core.shutdown_handle, &open.ticket.cut);
@@ -121,9 +128,9 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
         }
     }
 
-    fn after_fork_in_child(&self) {
-        let core = &self.core;
-        core.with_reserve(|tombstone| core.transport.after_fork_in_child(&core.socket, tombstone));
+    fn after_fork_in_child(&mut self) {
+        self.in_child = true;
+        self.core.after_fork_in_child();
     }
 
     fn client_address(&self) -> &Address {
