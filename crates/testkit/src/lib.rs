@@ -6,11 +6,15 @@
 
 mod alone;
 mod client;
+mod gate;
 mod path;
+mod trace;
 
 pub use self::alone::{Alone, alone, children, descriptors, threads};
 pub use self::client::{Client, Connect, datagram_client, unix_datagram_client};
+pub use self::gate::Gate;
 pub use self::path::{SocketPath, socket_path};
+pub use self::trace::{Note, Trace};
 
 use std::time::{Duration, Instant};
 

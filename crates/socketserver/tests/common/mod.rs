@@ -1,0 +1,258 @@
+//! What the tests of several transports and mix-ins share: each transport and each mix-in as
+//! something that a generic test can be written for, a handler that does as its client asks, and
+//! [`matrix!`], which makes one test of each combination.
+
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
+mod caller;
+mod place;
+mod script;
+
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::time::Duration;
+
+use socketserver::handler::{RequestHandler, ViaDatagram, ViaStream};
+use socketserver::mixin::{Forking, MixIn, Synchronous, Threading};
+use socketserver::transport::{ServerBind, Tcp, Transport, Udp, UnixDatagram, UnixStream};
+use socketserver::{Address, Background, BaseServer, Builder, DrainReport, Pending, Server};
+use testkit::DEADLINE;
+
+pub(crate) use self::caller::Caller;
+pub(crate) use self::place::Place;
+pub(crate) use self::script::{Hooks, Script};
+
+/// A transport under test.
+pub(crate) trait Wire:
+    Transport<Request: Send + Sync, Socket: Send + Sync>
+    + for<'a> ServerBind<&'a Place>
+    + Default
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
+{
+    /// By which of its traits [`Script`] handles this transport's requests.
+    type Via: 'static;
+    /// Always [`Script`]; here so that a generic test need not say that it is a handler.
+    type Handler: RequestHandler<Self::Kind, Hooks, Self::Via> + From<Script> + 'static;
+
+    /// Whether its requests are connections, whose client sees them end.
+    const IS_STREAM: bool;
+
+    /// A new client.
+    fn connect(server: &Address) -> io::Result<Caller>;
+}
+
+macro_rules! wire {
+    ($($transport:ident $via:ident $is_stream:literal $connect:ident;)+) => {
+        $(impl Wire for $transport {
+            type Via = $via;
+            type Handler = Script;
+            const IS_STREAM: bool = $is_stream;
+
+            fn connect(server: &Address) -> io::Result<Caller> {
+                Caller::$connect(server)
+            }
+        })+
+    };
+}
+
+wire! {
+    Tcp ViaStream true tcp;
+    Udp ViaDatagram false udp;
+    UnixStream ViaStream true unix_stream;
+    UnixDatagram ViaDatagram false unix_datagram;
+}
+
+/// A mix-in under test, on servers over `T` with state `S`.
+pub(crate) trait Mix<T: Transport, S: BaseServer<T> = Hooks>:
+    MixIn<Pending<T, S>> + Default + fmt::Debug + Send + Sync + 'static
+{
+    /// Whether requests run while the server takes others.
+    const IS_CONCURRENT: bool;
+    /// Whether requests run in processes of their own.
+    const FORKS: bool;
+
+    /// One with which tests can work.
+    fn mixin() -> Self {
+        Self::default()
+    }
+}
+
+impl<T: Transport, S: BaseServer<T>> Mix<T, S> for Synchronous
+where
+    Self: MixIn<Pending<T, S>>,
+{
+    const IS_CONCURRENT: bool = false;
+    const FORKS: bool = false;
+}
+
+impl<T: Transport, S: BaseServer<T>> Mix<T, S> for Threading
+where
+    Self: MixIn<Pending<T, S>>,
+{
+    const IS_CONCURRENT: bool = true;
+    const FORKS: bool = false;
+}
+
+impl<T: Transport, S: BaseServer<T>> Mix<T, S> for Forking
+where
+    Self: MixIn<Pending<T, S>>,
+{
+    const IS_CONCURRENT: bool = true;
+    const FORKS: bool = true;
+
+    fn mixin() -> Self {
+        forking()
+    }
+}
+
+/// A [`Forking`] that forks although the test harness has threads: they wait for the test.
+pub(crate) fn forking() -> Forking {
+    let mut forking = Forking::default();
+    forking.allow_threads = true;
+    forking
+}
+
+/// A server of [`Script`] to be.
+pub(crate) fn builder<T: Wire, M: Mix<T>>() -> Builder<T, M, T::Handler, Hooks> {
+    Server::<T, M, T::Handler>::builder(|| Script::default().into())
+        .mixin(M::mixin())
+        .server(Hooks::default())
+}
+
+/// A server of [`Script`], bound to a place of its own, with `set` for its settings.
+pub(crate) fn bound<T: Wire, M: Mix<T>>(
+    set: impl FnOnce(Builder<T, M, T::Handler, Hooks>) -> Builder<T, M, T::Handler, Hooks>,
+) -> Bound<T, M> {
+    let place = Place::new();
+    let server = set(builder()).bind(&place).expect("it can be bound");
+    Bound { server, place }
+}
+
+/// A server of [`Script`] that serves in the background.
+pub(crate) fn serve<T: Wire, M: Mix<T>>() -> Served<T, M> {
+    bound(|builder| builder).spawn()
+}
+
+/// A server, and the place that it is bound to.
+#[derive(Debug)]
+pub(crate) struct Bound<T: Wire, M: Mix<T>> {
+    pub(crate) server: Server<T, M, T::Handler, Hooks>,
+    /// After the server, so that it is dropped after it.
+    pub(crate) place: Place,
+}
+
+impl<T: Wire, M: Mix<T>> Bound<T, M> {
+    /// Serves in the background.
+    pub(crate) fn spawn(self) -> Served<T, M> {
+        let Self { server, place } = self;
+        let server = server.spawn().expect("it can be spawned");
+        Served { server, place }
+    }
+
+    /// A new client of the server.
+    pub(crate) fn connect(&self) -> Caller {
+        T::connect(self.server.server_address()).expect("the server takes clients")
+    }
+}
+
+impl<T: Wire, M: Mix<T>> Deref for Bound<T, M> {
+    type Target = Server<T, M, T::Handler, Hooks>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.server
+    }
+}
+
+/// A server that serves in the background, and the place that it is bound to.
+#[derive(Debug)]
+pub(crate) struct Served<T: Wire, M: Mix<T>> {
+    pub(crate) server: Background<T, M, T::Handler, Hooks>,
+    /// After the server, so that it is dropped after it.
+    pub(crate) place: Place,
+}
+
+impl<T: Wire, M: Mix<T>> Served<T, M> {
+    /// A new client of the server.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Caller {
+        T::connect(self.server.server_address()).expect("the server takes clients")
+    }
+
+    /// What a new client is answered; empty if its connection is ended without an answer.
+    #[track_caller]
+    pub(crate) fn ask(&self, text: &str) -> String {
+        self.connect().ask(text).expect("the server answers")
+    }
+
+    /// A new client that has asked to be held, and is: its handler waits at the gate.
+    #[track_caller]
+    pub(crate) fn hold(&self) -> Caller {
+        let held = self.server().trace.count("held");
+        let mut client = self.connect();
+        client.send("hold").expect("the server takes requests");
+        self.server().trace.wait_for_several(held + 1, "held");
+        client
+    }
+
+    /// Stops the server, waiting for its requests.
+    #[track_caller]
+    pub(crate) fn stop(self) -> DrainReport {
+        self.stop_within(DEADLINE)
+    }
+
+    /// Stops the server, cutting its requests after `deadline`.
+    #[track_caller]
+    pub(crate) fn stop_within(self, deadline: Duration) -> DrainReport {
+        let Self { server, place } = self;
+        let report = server.stop(Some(deadline)).expect("the loop ends without an error");
+        assert_eq!(place.left(), [""; 0], "the server's path is left");
+        report
+    }
+}
+
+impl<T: Wire, M: Mix<T>> Deref for Served<T, M> {
+    type Target = Server<T, M, T::Handler, Hooks>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.server
+    }
+}
+
+/// Makes a `#[test]` of each generic test for each transport with each mix-in:
+/// `common::matrix!(serving::one)` makes `tcp::synchronous::one`, which calls
+/// `crate::serving::one::<Tcp, Synchronous>()`, and eleven more.
+#[allow(unused_macros, reason = "no test binary uses all of it")]
+macro_rules! matrix {
+    ($($module:ident::$test:ident),+ $(,)?) => {
+        $crate::common::matrix!(@transport tcp Tcp [$($module::$test)+]);
+        $crate::common::matrix!(@transport udp Udp [$($module::$test)+]);
+        $crate::common::matrix!(@transport unix_stream UnixStream [$($module::$test)+]);
+        $crate::common::matrix!(@transport unix_datagram UnixDatagram [$($module::$test)+]);
+    };
+    (@transport $name:ident $transport:ident $tests:tt) => {
+        mod $name {
+            $crate::common::matrix!(@mixin synchronous $transport Synchronous $tests);
+            $crate::common::matrix!(@mixin threading $transport Threading $tests);
+            $crate::common::matrix!(@mixin forking $transport Forking $tests);
+        }
+    };
+    (@mixin $name:ident $transport:ident $mixin:ident [$($module:ident::$test:ident)+]) => {
+        mod $name {
+            use socketserver::mixin::$mixin as MixIn;
+            use socketserver::transport::$transport as Transport;
+
+            $(#[test]
+            fn $test() {
+                let _alone = testkit::alone();
+                crate::$module::$test::<Transport, MixIn>();
+            })+
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "no test binary uses all of it")]
+pub(crate) use matrix;
