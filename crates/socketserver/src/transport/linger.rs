@@ -15,21 +15,22 @@ pub(crate) const DEFAULT: Duration = Duration::from_secs(2);
 /// Called when our end has been shut down. A connection without unread input is left at once;
 /// with some, its input is read and dropped until the client closes or `limit` is over.
 pub(crate) fn linger(fd: BorrowedFd<'_>, limit: Duration) {
-    let mut sink = [0_u8; 16 * 1024];
-    let mut deadline = None;
+    // One byte tells whether there is anything, which most often there is not.
+    if !matches!(recv_now(fd, &mut [0]), Ok(1)) {
+        return;
+    }
+    let mut sink = vec![0; 16 * 1024];
+    let deadline = Instant::now() + limit;
     loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
         match recv_now(fd, &mut sink) {
             Ok(0) => return,
-            Ok(_) => {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + limit);
-                if Instant::now() >= deadline {
-                    return;
-                }
-            }
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let Some(deadline) = deadline else { return };
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() || wait_readable(fd, left).is_err() {
+                if wait_readable(fd, left).is_err() {
                     return;
                 }
             }
