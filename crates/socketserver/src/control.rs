@@ -37,10 +37,12 @@ impl ShutdownHandle {
         self.0.request();
     }
 
-    /// Whether a loop has been asked to stop and has not yet done so, or the server is closed.
+    /// Whether the server has been asked to stop, by whomever, and its loops have not yet done
+    /// so; or it is closed.
+    ///
+    /// For a handler that would begin something long, and for a loop of the caller's own.
     pub fn is_requested(&self) -> bool {
-        let state = self.0.lock();
-        state.requested || state.closed
+        self.0.stop.is_woken() || (!self.0.is_in_child() && self.0.is_requested())
     }
 
     /// Stops the server on SIGINT and SIGTERM, for as long as the returned guard lives.
@@ -55,6 +57,13 @@ impl ShutdownHandle {
     /// As `sigaction(2)` has them.
     pub fn on_signals(&self) -> io::Result<SignalGuard> {
         Watch::new(&self.0.stop, &self.0.force).map(SignalGuard)
+    }
+}
+
+/// Readable when [`is_requested`](ShutdownHandle::is_requested), for a loop of the caller's own.
+impl AsFd for ShutdownHandle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.stop()
     }
 }
 
@@ -150,6 +159,10 @@ impl Control {
     }
 
     fn request(&self) {
+        if self.is_in_child() {
+            self.stop.wake();
+            return;
+        }
         let mut state = self.lock();
         let is_over = state.loops == 0 && state.generation > 0;
         if is_over || state.closed {
@@ -160,15 +173,22 @@ impl Control {
     }
 
     fn wait_until_stopped(&self) {
+        if self.is_in_child() {
+            return;
+        }
         let mut state = self.lock();
-        let own = state.threads.contains(&thread::current().id());
-        if own || self.process != std::process::id() {
+        if state.threads.contains(&thread::current().id()) {
             return;
         }
         let generation = state.generation;
         while state.loops > 0 && state.generation == generation {
             state = self.stopped.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Whether this is a forked copy, whose lock another thread of the parent's may have held.
+    fn is_in_child(&self) -> bool {
+        self.process != std::process::id()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

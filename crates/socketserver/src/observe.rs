@@ -78,8 +78,7 @@ pub enum Event<'a> {
     /// A hook of the server's panicked; the server goes on.
     #[non_exhaustive]
     HookPanicked {
-        /// Which: `verify_request`, `handle_error`, `handle_timeout`, `service_actions`,
-        /// `get_request`, `server_close`.
+        /// Which: `handle_error`, `service_actions`, `get_request` and so on.
         hook: &'static str,
     },
     /// A request was cut, for the time that `server_close` gave it was over.

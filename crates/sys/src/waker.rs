@@ -2,8 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::descriptor::{Interest, wait};
 
 /// An event that stays readable from [`wake`](Self::wake) to [`clear`](Self::clear).
 ///
@@ -25,6 +28,12 @@ impl Waker {
     pub fn wake(&self) {
         // The one error there can be, EAGAIN, says that the counter is full: it is readable.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Whether the descriptor is readable.
+    pub fn is_woken(&self) -> bool {
+        let now = Some(Duration::ZERO);
+        wait([(Some(self.as_fd()), Interest::Read)], now).is_ok_and(|[woken]| woken)
     }
 
     /// Makes the descriptor unreadable again. Returns whether it had been readable.
@@ -49,6 +58,7 @@ mod tests {
         assert!(!waker.clear());
         waker.wake();
         waker.wake();
+        assert!(waker.is_woken());
         assert!(waker.clear());
         assert!(!waker.clear());
     }

@@ -59,8 +59,8 @@ pub trait MixIn<P: PendingRequest> {
         None
     }
 
-    /// Called on each pass of the `serve_forever` loop, and when [`fileno`](Self::fileno) is
-    /// readable. By default it does nothing.
+    /// Called on the serving thread when [`fileno`](Self::fileno) is readable, and on each turn of
+    /// a caller's own loop. By default it does nothing.
     fn service_actions(&self) {}
 
     /// Called when `handle_request` timed out. By default [`service_actions`](Self::service_actions).
