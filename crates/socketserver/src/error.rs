@@ -50,9 +50,19 @@ impl Failure {
     /// Told by the errors of `rfile`, `wfile`, the connection and `send_reply` alone: a broken
     /// pipe to a database of the handler's own is a fault as any other.
     pub fn is_disconnect(&self) -> bool {
+        self.any_cause(is_disconnect)
+    }
+
+    /// Whether all that happened is that the server was closed and cut the request, so that a
+    /// read of `rfile` failed.
+    pub fn is_cut(&self) -> bool {
+        self.any_cause(has_mark::<WasCut>)
+    }
+
+    fn any_cause(&self, test: impl Fn(&io::Error) -> bool) -> bool {
         let mut cause = self.error();
         while let Some(error) = cause {
-            if error.downcast_ref::<io::Error>().is_some_and(is_disconnect) {
+            if error.downcast_ref::<io::Error>().is_some_and(&test) {
                 return true;
             }
             cause = error.source();
@@ -155,9 +165,30 @@ pub(crate) fn disconnected(error: io::Error) -> io::Error {
 
 /// Whether `error` is marked as one that means that the client went away.
 pub(crate) fn is_disconnect(error: &io::Error) -> bool {
+    has_mark::<Disconnected>(error)
+}
+
+/// Marks an [`io::Error`] that means no more than that the server cut the request.
+#[derive(Debug)]
+struct WasCut;
+
+impl fmt::Display for WasCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server was closed and cut the request")
+    }
+}
+
+impl Error for WasCut {}
+
+/// What a read says of a request that the server has cut.
+pub(crate) fn was_cut() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, WasCut)
+}
+
+fn has_mark<M: Error + 'static>(error: &io::Error) -> bool {
     let mut inner = error.get_ref();
     while let Some(error) = inner {
-        if error.is::<Disconnected>() {
+        if error.is::<M>() {
             return true;
         }
         inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -169,7 +200,7 @@ pub(crate) fn is_disconnect(error: &io::Error) -> bool {
 mod tests {
     use std::io::{self, ErrorKind};
 
-    use super::{Failure, mark_disconnect};
+    use super::{Failure, mark_disconnect, was_cut};
 
     #[test]
     fn only_the_clients_own_connection_tells_that_it_went_away() {
@@ -181,5 +212,12 @@ mod tests {
         assert!(
             Failure::Handler(io::Error::other(mark_disconnect(broken())).into()).is_disconnect()
         );
+    }
+
+    #[test]
+    fn a_cut_by_the_server_is_told_from_the_client_going_away() {
+        let cut = Failure::Handler(io::Error::other(was_cut()).into());
+        assert!(cut.is_cut() && !cut.is_disconnect());
+        assert!(!Failure::Handler(io::Error::from(ErrorKind::ConnectionAborted).into()).is_cut());
     }
 }

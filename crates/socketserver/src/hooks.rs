@@ -1,5 +1,6 @@
 //! What a server decides for itself: the methods that a Python programmer overrides in a subclass.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -173,6 +174,12 @@ impl RequestError {
         self.failure().is_disconnect() && self.context().is_none_or(Failure::is_disconnect)
     }
 
+    /// Whether all that happened is that the server, being closed, cut the request; see
+    /// [`Failure::is_cut`].
+    pub fn is_cut(&self) -> bool {
+        self.failure().is_cut() && self.context().is_none_or(Failure::is_cut)
+    }
+
     /// The client's connection, still open, for a last word to the client; `None` on a server
     /// whose requests are not connections.
     pub fn connection(&self) -> Option<&Arc<dyn Connection>> {
@@ -187,6 +194,15 @@ impl RequestError {
     pub fn packet(&self) -> Option<&Arc<Packet>> {
         match &self.request {
             OpenRequest::Datagram(packet) => Some(packet),
+            _ => None,
+        }
+    }
+
+    /// The request itself, on a server of [`Raw`](crate::transport::Raw) requests; `None` if it is
+    /// not an `R`.
+    pub fn raw<R: Any>(&self) -> Option<&R> {
+        match &self.request {
+            OpenRequest::Raw(request) => request.downcast_ref(),
             _ => None,
         }
     }
@@ -211,7 +227,8 @@ impl Error for RequestError {
 }
 
 /// Prints a failed request to standard error; nothing, if the client merely
-/// [went away](RequestError::is_disconnect).
+/// [went away](RequestError::is_disconnect), or if the server was closed and
+/// [cut it](RequestError::is_cut), which [`drain`](crate::Server::drain) reports.
 ///
 /// This is the whole of the default [`handle_error`](BaseServer::handle_error), public so that an
 /// override can still call it. It writes all lines at once, so those of two threads do not mix.
@@ -219,7 +236,7 @@ pub fn print_error(error: &RequestError, client_address: &Address) {
     use std::fmt::Write;
     use std::io::Write as _;
 
-    if error.is_disconnect() {
+    if error.is_disconnect() || error.is_cut() {
         return;
     }
     let rule = "-".repeat(40);

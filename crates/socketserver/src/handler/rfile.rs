@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Cut;
 use super::wfile::Held;
-use crate::error::disconnected;
+use crate::error::{disconnected, was_cut};
 use crate::transport::Connection;
 
 /// The longest line that [`Rfile::lines`] gives, in bytes.
@@ -169,10 +169,7 @@ impl Rfile {
         };
         match self.connection.recv(buf) {
             // To a handler, the server's cut is not the client's end.
-            Ok(0) | Err(_) if self.cut.get() => {
-                let text = "the server was closed and cut the request";
-                Err(io::Error::new(io::ErrorKind::ConnectionAborted, text))
-            }
+            Ok(0) | Err(_) if self.cut.get() => Err(was_cut()),
             result => result,
         }
     }

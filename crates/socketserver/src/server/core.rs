@@ -87,7 +87,7 @@ impl<T: Transport, S: BaseServer<T>> Core<T, S> {
         request: Option<&Arc<<T::Kind as Kind>::Request>>,
         client_address: &Address,
     ) -> RequestError {
-        let open = request.map_or(OpenRequest::Raw, <T::Kind as Kind>::open_request);
+        let open = request.map_or(OpenRequest::None, <T::Kind as Kind>::open_request);
         let error = RequestError::new(failed.into(), open);
         self.hook("handle_error", || self.server.handle_error(&error, client_address));
         error

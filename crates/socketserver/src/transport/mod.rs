@@ -186,7 +186,8 @@ pub trait Kind: sealed::Sealed + 'static {
 pub enum OpenRequest {
     Stream(Arc<dyn Connection>),
     Datagram(Arc<Packet>),
-    Raw,
+    Raw(Arc<dyn Any + Send + Sync>),
+    None,
 }
 
 /// Connections: served by a [`StreamRequestHandler`](crate::StreamRequestHandler).
@@ -230,8 +231,8 @@ impl<R: Any + Send + Sync> Kind for Raw<R> {
 
     fn cut(_: &R) {}
 
-    fn open_request(_: &Arc<R>) -> OpenRequest {
-        OpenRequest::Raw
+    fn open_request(request: &Arc<R>) -> OpenRequest {
+        OpenRequest::Raw(Arc::clone(request) as Arc<dyn Any + Send + Sync>)
     }
 }
 
