@@ -156,7 +156,7 @@ pub fn send_udp(
     };
     let to = SockaddrStorage::from(to);
     let parts = [IoSlice::new(data)];
-    let flags = MsgFlags::MSG_DONTWAIT;
+    let flags = MsgFlags::empty();
     Ok(sendmsg(socket.as_raw_fd(), &parts, control.as_slice(), flags, Some(&to))?)
 }
 
