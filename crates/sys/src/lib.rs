@@ -15,6 +15,8 @@
 //! | [`waker`] | an event that makes a descriptor readable |
 
 #![cfg(target_os = "linux")]
+// Standard output is the program's.
+#![warn(clippy::print_stdout)]
 
 pub mod datagram;
 pub mod descriptor;
