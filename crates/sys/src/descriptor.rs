@@ -1,7 +1,8 @@
-//! Waiting on descriptors, and closing one while keeping its number.
+//! Waiting on descriptors, closing one while keeping its number, taking over an inherited one.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
@@ -52,6 +53,39 @@ pub fn wait<const N: usize>(
 /// A `timespec` of `duration`; one too long to say stands for the longest that can be said.
 fn timespec(duration: Duration) -> Timespec {
     Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
+}
+
+/// Takes over a descriptor that this process was started with, by its number. From then on it is
+/// closed in programs that this process starts.
+///
+/// # Errors
+///
+/// `InvalidInput` for the standard streams (0 to 2), which are not to be had; `EBADF` for a
+/// number under which nothing is open; `InvalidInput` for a descriptor that is closed on `exec`,
+/// which was therefore not inherited and belongs to somebody in this process, or has been taken
+/// before.
+pub fn take(number: RawFd) -> io::Result<OwnedFd> {
+    static TAKING: Mutex<()> = Mutex::new(());
+
+    let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if (0..=2).contains(&number) {
+        return refuse(format!("descriptor {number} is one of the standard streams"));
+    }
+    // From the look at the flag until it is set, so that two cannot take the same.
+    let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: it takes numbers, and only reads a flag; EBADF says that nothing is open.
+    let flags = unsafe { nix::libc::fcntl(number, nix::libc::F_GETFD) };
+    if flags == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    if flags & nix::libc::FD_CLOEXEC != 0 {
+        return refuse(format!("descriptor {number} was not inherited, or is in use already"));
+    }
+    // SAFETY: it is open, as was just seen. It has no other owner: whatever Rust code has opened
+    // is closed on `exec`, and so is whatever was taken before, for the next line sees to that.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(fd)
 }
 
 /// A descriptor that stands for a closed one: every read, write, accept and poll of it fails with
@@ -116,6 +150,16 @@ impl Set {
         Ok(epoll::add(&self.0, fd, data, epoll::EventFlags::IN)?)
     }
 
+    /// Takes a descriptor out of the set, which a close alone does not do when somebody else, a
+    /// forked child say, has a duplicate.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` when it is not in the set, as `epoll_ctl(2)` has it.
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::delete(&self.0, fd)?)
+    }
+
     /// The keys of those that are readable now, at most 64 of them.
     ///
     /// # Errors
@@ -138,11 +182,13 @@ impl AsFd for Set {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
-    use super::{Interest, Set, Tombstone, wait};
+    use rustix::io::FdFlags;
+
+    use super::{Interest, Set, Tombstone, take, wait};
 
     #[test]
     fn a_buried_descriptor_keeps_its_number_and_is_closed() {
@@ -154,6 +200,23 @@ mod tests {
         assert_ne!(UnixStream::pair().unwrap().0.as_raw_fd(), number);
         let [ready] = wait([(Some(ours.as_fd()), Interest::Read)], None).unwrap();
         assert!(ready, "waiting for it does not hang");
+    }
+
+    #[test]
+    fn only_an_inherited_descriptor_is_taken_and_only_once() {
+        let refused = |number| take(number).unwrap_err().kind();
+        assert_eq!(refused(1), std::io::ErrorKind::InvalidInput);
+        assert_eq!(take(9999).unwrap_err().raw_os_error(), Some(nix::libc::EBADF));
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        assert_eq!(refused(ours.as_raw_fd()), std::io::ErrorKind::InvalidInput);
+
+        // What looks like inherited: a duplicate that stays open on exec.
+        let number = rustix::io::dup(&ours).unwrap().into_raw_fd();
+        let taken = take(number).unwrap();
+        assert!(rustix::io::fcntl_getfd(&taken).unwrap().contains(FdFlags::CLOEXEC));
+        assert_eq!(refused(number), std::io::ErrorKind::InvalidInput, "taken before");
+        drop((ours, taken));
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "it is closed by its new owner");
     }
 
     #[test]
@@ -172,5 +235,17 @@ mod tests {
         assert_eq!(set.ready().unwrap(), [] as [u64; 0]);
         drop(theirs);
         assert_eq!(set.ready().unwrap(), [7]);
+    }
+
+    #[test]
+    fn a_set_forgets_what_is_removed_even_while_a_duplicate_is_open() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let set = Set::new().unwrap();
+        set.add(ours.as_fd(), 7).unwrap();
+        let _duplicate = ours.try_clone().unwrap();
+        drop(theirs);
+        set.remove(ours.as_fd()).unwrap();
+        drop(ours);
+        assert_eq!(set.ready().unwrap(), [] as [u64; 0]);
     }
 }

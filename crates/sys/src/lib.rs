@@ -7,7 +7,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`datagram`] | receiving with the destination address and truncation, sending from an address |
-//! | [`descriptor`] | waiting on descriptors, closing one while keeping its number |
+//! | [`descriptor`] | waiting on descriptors, closing one while keeping its number, inherited ones |
 //! | [`errno`] | the errors that a server tells apart |
 //! | [`process`] | `fork`, waiting for one child by its pidfd |
 //! | [`signal`] | a signal that wakes instead of killing |
