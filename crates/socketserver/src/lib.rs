@@ -56,6 +56,8 @@
 //! Linux only, for now it stands on: `eventfd`, `pidfd`, `accept4` and `O_PATH`.
 
 #![forbid(unsafe_code)]
+// Standard output is the program's.
+#![warn(clippy::print_stdout)]
 
 mod address;
 mod control;
@@ -77,7 +79,7 @@ pub use crate::handler::{
 };
 pub use crate::hooks::{BaseServer, FinishRequest, RequestError, print_error};
 pub use crate::server::{
-    Background, BoundServer, Builder, CutRequest, DrainReport, Outcome, Pending, Server,
+    Background, BoundServer, Builder, CutRequest, DrainReport, Outcome, Pending, PollSet, Server,
 };
 
 use crate::mixin::{Forking, Synchronous, Threading};

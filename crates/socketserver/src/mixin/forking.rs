@@ -71,7 +71,20 @@ impl Forking {
     /// The server calls it whenever one has ended while a loop runs, and before each fork.
     pub fn collect_children(&self) {
         // Looking at all of them is right even when nobody woke us, and cheap beside a fork.
-        self.children().retain(|_, running| running.child.try_wait().is_none());
+        self.children().retain(|_, running| !self.reap(running));
+    }
+
+    /// Reaps a child if it has ended, and returns whether it has.
+    fn reap(&self, running: &Running) -> bool {
+        if running.child.try_wait().is_none() {
+            return false;
+        }
+        if let (Some(set), Some(pidfd)) = (self.ended.get(), running.child.pidfd()) {
+            // Closing alone would leave it there, readable, for as long as a child that was
+            // forked meanwhile has its copy. It fails only if it had not been put there.
+            let _ = set.remove(pidfd);
+        }
+        true
     }
 
     fn children(&self) -> MutexGuard<'_, BTreeMap<u32, Running>> {
@@ -149,7 +162,7 @@ impl<P: PendingRequest> MixIn<P> for Forking {
         let mut children = self.children();
         for id in ended {
             let Ok(id) = u32::try_from(id) else { continue };
-            if children.get(&id).is_some_and(|running| running.child.try_wait().is_some()) {
+            if children.get(&id).is_some_and(|running| self.reap(running)) {
                 children.remove(&id);
             }
         }

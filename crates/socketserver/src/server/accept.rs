@@ -70,7 +70,7 @@ impl Accepting {
         self.next = Duration::ZERO;
     }
 
-    fn pause(&mut self) -> Duration {
+    pub(super) fn pause(&mut self) -> Duration {
         let (shortest, longest) = PAUSE;
         let pause = self.next.clamp(shortest, longest);
         self.next = pause * 2;

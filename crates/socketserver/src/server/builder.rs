@@ -214,6 +214,7 @@ impl<T: Transport, M, H, S> BoundServer<T, M, H, S> {
             mixin,
             timeout: settings.timeout,
             poll_interval: settings.poll_interval.unwrap_or(default_interval),
+            accepting: Mutex::default(),
             handler: PhantomData,
         })
     }

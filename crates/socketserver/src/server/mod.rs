@@ -14,9 +14,10 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::accept::Accepting;
 pub use self::background::Background;
 pub use self::builder::{BoundServer, Builder};
 pub use self::close::{CutRequest, DrainReport};
@@ -42,6 +43,8 @@ pub struct Server<T: Transport, M, H, S = ()> {
     mixin: M,
     timeout: Option<Duration>,
     poll_interval: Option<Duration>,
+    /// What a caller's own loop has seen of errors.
+    accepting: Mutex<Accepting>,
     handler: PhantomData<fn() -> H>,
 }
 
@@ -121,6 +124,7 @@ impl<T: Transport, M, H, S> Server<T, M, H, S> {
     /// The descriptor to watch for requests in an event loop of one's own.
     ///
     /// When it is readable, [`handle_request_noblock`](Self::handle_request_noblock) handles one.
+    /// [`poll_set`](Self::poll_set) tells what to watch besides, and when to leave it alone.
     /// After [`server_close`](Self::server_close) the number is still the server's, and every
     /// use of it fails with `EBADF`.
     pub fn fileno(&self) -> BorrowedFd<'_> {
@@ -161,6 +165,18 @@ impl<T: Transport, M, H, S> Drop for Server<T, M, H, S> {
     fn drop(&mut self) {
         self.core.close();
     }
+}
+
+/// What a loop of the caller's own polls for one server; see [`Server::poll_set`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PollSet<'a> {
+    /// To be polled for reading: the server's socket, what the mix-in waits for, and what wakes
+    /// the loop when the server shall stop. When one is readable it is time for
+    /// [`Server::handle_request_noblock`].
+    pub descriptors: [Option<BorrowedFd<'a>>; 3],
+    /// The longest that the loop may wait; `None` for ever.
+    pub timeout: Option<Duration>,
 }
 
 /// What came of one turn of `handle_request`.

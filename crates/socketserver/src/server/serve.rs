@@ -1,13 +1,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use socketserver_sys::descriptor::{Interest, wait};
 
 use super::accept::Accepting;
 use super::pending::Pending;
-use super::{Outcome, Server};
+use super::{Outcome, PollSet, Server};
 use crate::control::Serving;
 use crate::error::{Failure, guard};
 use crate::hooks::BaseServer;
@@ -103,16 +103,68 @@ where
     }
 
     /// Handles one request if there is one, without waiting for it: for a caller whose own loop
-    /// has seen [`fileno`](Self::fileno) become readable. Python's `_handle_request_noblock`.
+    /// has polled [`poll_set`](Self::poll_set). Python's `_handle_request_noblock`.
     ///
-    /// A synchronous server runs the request to its end, though.
+    /// A synchronous server runs the request to its end, though. After an error of its host's the
+    /// server takes no request for a moment, as in [`serve_forever`](Self::serve_forever).
     pub fn handle_request_noblock(&self) -> Outcome {
         self.mixin.service_actions();
-        match self.turn(&mut Accepting::default()) {
-            _ if self.is_closed() => Outcome::Closed,
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::AcceptFailed,
-        }
+        // Taken out meanwhile, for a handler may call this too.
+        let mut accepting = std::mem::take(&mut *self.accepting());
+        let outcome = if accepting.paused().is_some() {
+            Outcome::Nothing
+        } else {
+            match self.turn(&mut accepting) {
+                _ if self.is_closed() => Outcome::Closed,
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    // What ends `serve_forever` must not make the caller's loop spin.
+                    accepting.pause();
+                    Outcome::AcceptFailed
+                }
+            }
+        };
+        *self.accepting() = accepting;
+        outcome
+    }
+
+    /// What a loop of the caller's own polls: one thread may so serve several servers.
+    ///
+    /// Ask anew before each wait, for it changes: a server that is full, or that pauses after an
+    /// error, leaves its socket out, so that the loop does not spin.
+    ///
+    /// ```
+    /// use rustix::event::{PollFd, PollFlags, poll};
+    /// use socketserver::{DatagramRequest, HandlerFn, UdpServer};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let echo = |request: &mut DatagramRequest<'_>| {
+    ///     request.wfile.extend_from_slice(request.packet);
+    ///     Ok(())
+    /// };
+    /// let server = UdpServer::bind("127.0.0.1:0", move || HandlerFn::new(echo))?;
+    /// # server.shutdown_handle().request_shutdown();
+    /// while !server.shutdown_handle().is_requested() {
+    ///     let set = server.poll_set();
+    ///     let mut fds: Vec<_> =
+    ///         set.descriptors.iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    ///     // ... and whatever else the loop waits for.
+    ///     poll(&mut fds, set.timeout.map(|timeout| timeout.try_into().unwrap()).as_ref())?;
+    ///     server.handle_request_noblock();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn poll_set(&self) -> PollSet<'_> {
+        let timeout = self.accepting().paused();
+        let takes_requests = timeout.is_none() && self.mixin.has_room();
+        let socket = takes_requests.then(|| self.core.socket.as_fd());
+        let stop = self.core.shutdown_handle.0.stop();
+        PollSet { descriptors: [socket, self.mixin.fileno(), Some(stop)], timeout }
+    }
+
+    fn accepting(&self) -> MutexGuard<'_, Accepting> {
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a request, for the mix-in, for `stop`, and for as long as `timeout` allows.
