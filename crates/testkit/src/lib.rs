@@ -8,12 +8,14 @@ mod alone;
 mod client;
 mod gate;
 mod path;
+mod process;
 mod trace;
 
 pub use self::alone::{Alone, alone, children, descriptors, threads};
 pub use self::client::{Client, Connect, datagram_client, unix_datagram_client};
 pub use self::gate::Gate;
 pub use self::path::{SocketPath, socket_path};
+pub use self::process::{Process, cpu_time, limit_descriptors, role};
 pub use self::trace::{Note, Trace};
 
 use std::time::{Duration, Instant};

@@ -49,8 +49,8 @@ impl Caller {
         let mut buffer = [0; 64 * 1024];
         let len = match self {
             Self::Stream(client) => return Ok(client.read_line()?.trim_end().to_owned()),
-            Self::Udp(socket) => socket.recv(&mut buffer)?,
-            Self::Unix(socket, _) => socket.recv(&mut buffer)?,
+            Self::Udp(socket) => restart(|| socket.recv(&mut buffer))?,
+            Self::Unix(socket, _) => restart(|| socket.recv(&mut buffer))?,
         };
         Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
     }
@@ -68,5 +68,15 @@ impl Caller {
         };
         let rest = client.read_to_end().expect("the connection ends");
         assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+}
+
+/// The end of a child interrupts a receive that has a timeout, even where nobody handles SIGCHLD.
+fn restart(mut receive: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod caller;
 mod place;
 mod script;
+mod traced;
 
 use std::fmt;
 use std::io;
@@ -16,12 +17,15 @@ use std::time::Duration;
 use socketserver::handler::{RequestHandler, ViaDatagram, ViaStream};
 use socketserver::mixin::{Forking, MixIn, Synchronous, Threading};
 use socketserver::transport::{ServerBind, Tcp, Transport, Udp, UnixDatagram, UnixStream};
-use socketserver::{Address, Background, BaseServer, Builder, DrainReport, Pending, Server};
+use socketserver::{
+    Address, Background, BaseServer, Builder, DrainReport, Pending, Server, ShutdownHandle,
+};
 use testkit::DEADLINE;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::place::Place;
 pub(crate) use self::script::{Hooks, Script};
+pub(crate) use self::traced::Traced;
 
 /// A transport under test.
 pub(crate) trait Wire:
@@ -43,6 +47,11 @@ pub(crate) trait Wire:
 
     /// A new client.
     fn connect(server: &Address) -> io::Result<Caller>;
+
+    /// The hooks of a server under test.
+    fn hooks(&self) -> Hooks {
+        Hooks::default()
+    }
 }
 
 macro_rules! wire {
@@ -118,9 +127,12 @@ pub(crate) fn forking() -> Forking {
 
 /// A server of [`Script`] to be.
 pub(crate) fn builder<T: Wire, M: Mix<T>>() -> Builder<T, M, T::Handler, Hooks> {
+    let transport = T::default();
+    let hooks = transport.hooks();
     Server::<T, M, T::Handler>::builder(|| Script::default().into())
+        .transport(|_| transport)
         .mixin(M::mixin())
-        .server(Hooks::default())
+        .server(hooks)
 }
 
 /// A server of [`Script`], bound to a place of its own, with `set` for its settings.
@@ -154,8 +166,45 @@ impl<T: Wire, M: Mix<T>> Bound<T, M> {
     }
 
     /// A new client of the server.
+    #[track_caller]
     pub(crate) fn connect(&self) -> Caller {
         T::connect(self.server.server_address()).expect("the server takes clients")
+    }
+
+    /// A new client of the server, which has sent `text`.
+    #[track_caller]
+    pub(crate) fn send(&self, text: &str) -> Caller {
+        let mut client = self.connect();
+        client.send(text).expect("the server takes requests");
+        client
+    }
+
+    /// Serves on another thread while `code` runs, then stops; returns what the loop returned.
+    pub(crate) fn while_serving(&self, code: impl FnOnce()) -> io::Result<()> {
+        std::thread::scope(|scope| {
+            // Dropped when `code` fails, so that the scope ends.
+            let stop = StopOnDrop(self.shutdown_handle());
+            let serving = scope.spawn(|| self.server.serve_forever());
+            code();
+            drop(stop);
+            serving.join().expect("the loop does not panic")
+        })
+    }
+
+    /// Closes the server, which has nothing to cut, and leaves nothing.
+    #[track_caller]
+    pub(crate) fn close(self) {
+        assert!(self.server.server_close(Some(DEADLINE)), "something was cut");
+        assert_eq!(self.place.left(), [""; 0], "the server's path is left");
+    }
+}
+
+/// Stops a server even when a test fails.
+struct StopOnDrop(ShutdownHandle);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.request_shutdown();
     }
 }
 

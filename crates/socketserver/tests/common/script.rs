@@ -1,4 +1,5 @@
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use socketserver::transport::Transport;
@@ -12,7 +13,7 @@ use testkit::{Gate, Trace};
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     /// What was called, in this process and its children.
-    pub(crate) trace: Trace,
+    pub(crate) trace: Arc<Trace>,
     /// Where a handler that was asked to hold waits.
     pub(crate) gate: Gate,
     /// Whether `verify_request` refuses.
