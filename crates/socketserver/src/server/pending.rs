@@ -9,7 +9,7 @@ use crate::handler::Context;
 use crate::hooks::{BaseServer, FinishRequest};
 use crate::mixin::{PendingRequest, sealed};
 use crate::observe::Event;
-use crate::transport::Transport;
+use crate::transport::{Kind, Transport};
 
 /// A request on its way to its handler: what a [`MixIn`](crate::mixin::MixIn) gets.
 pub struct Pending<T: Transport, S> {
@@ -38,8 +38,19 @@ impl<T: Transport, S> Pending<T, S> {
         Self { core, open: Some(Open { request, ticket }), client_address, in_child: false }
     }
 
-    /// Python's `shutdown_request`, unless the request has been given away.
+    /// Python's `shutdown_request` of a request that did not run, unless it has been given away.
+    ///
+    /// The serving thread does this, so it must not wait for a client that still sends.
     pub(super) fn shutdown(&mut self) {
+        if let Some(Open { request, .. }) = &self.open {
+            self.core.hook("connection", || {
+                <T::Kind as Kind>::end_input(&self.core.transport.connection(request));
+            });
+        }
+        self.end();
+    }
+
+    fn end(&mut self) {
         if let Some(Open { request, ticket }) = self.open.take() {
             self.core.hook("shutdown_request", || self.core.transport.shutdown_request(&request));
             self.close_request(request, &ticket);
@@ -114,10 +125,8 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
         self.core.observe(&Event::Started { client_address: &self.client_address });
         let error = self.run(&open);
         let since = open.ticket.since;
-        // `shutdown` is what a drop would do; done here, so that the request is closed when it is
-        // told to have finished.
         self.open = Some(open);
-        self.shutdown();
+        self.end();
         self.core.finished(&self.client_address, since.elapsed(), error.as_ref());
         error.is_none()
     }

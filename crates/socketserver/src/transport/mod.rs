@@ -175,6 +175,10 @@ pub trait Kind: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn cut(request: &Self::Request);
 
+    /// Takes no more of what the client sends, so that closing the request waits for none of it.
+    #[doc(hidden)]
+    fn end_input(request: &Self::Request);
+
     /// What `handle_error` can get at of a request.
     #[doc(hidden)]
     fn open_request(request: &Arc<Self::Request>) -> OpenRequest;
@@ -211,6 +215,10 @@ impl Kind for Stream {
         let _ = request.shutdown(std::net::Shutdown::Both);
     }
 
+    fn end_input(request: &Self::Request) {
+        let _ = request.shutdown(std::net::Shutdown::Read);
+    }
+
     fn open_request(request: &Arc<Self::Request>) -> OpenRequest {
         OpenRequest::Stream(Arc::clone(request))
     }
@@ -221,6 +229,8 @@ impl Kind for Datagram {
 
     fn cut(_: &Packet) {}
 
+    fn end_input(_: &Packet) {}
+
     fn open_request(request: &Arc<Packet>) -> OpenRequest {
         OpenRequest::Datagram(Arc::clone(request))
     }
@@ -230,6 +240,8 @@ impl<R: Any + Send + Sync> Kind for Raw<R> {
     type Request = R;
 
     fn cut(_: &R) {}
+
+    fn end_input(_: &R) {}
 
     fn open_request(request: &Arc<R>) -> OpenRequest {
         OpenRequest::Raw(Arc::clone(request) as Arc<dyn Any + Send + Sync>)
