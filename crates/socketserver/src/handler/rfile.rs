@@ -65,16 +65,18 @@ impl Rfile {
     /// As [`Connection::recv`]; what had come by then is in `line`.
     pub fn read_line_within(&mut self, limit: usize, line: &mut Vec<u8>) -> io::Result<LineEnd> {
         line.clear();
-        loop {
+        let end = loop {
             let available = match self.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
+                Err(error) => break Err(error),
+                Ok(available) => available,
             };
             if available.is_empty() {
-                return Ok(LineEnd::Eof);
+                break Ok(LineEnd::Eof);
             }
-            // One byte more than may be left, for the line's end may be two bytes.
-            let window = &available[..available.len().min(limit + 2 - line.len())];
+            // Two bytes more than are allowed, for they may be the line's end.
+            let room = limit.saturating_add(2) - line.len();
+            let window = &available[..available.len().min(room)];
             let newline = window.iter().position(|&byte| byte == b'\n');
             let taken = newline.map_or(window.len(), |at| at + 1);
             line.extend_from_slice(&window[..taken]);
@@ -87,17 +89,20 @@ impl Rfile {
                 if line.len() <= limit {
                     return Ok(LineEnd::Newline);
                 }
-                // `limit + 1` bytes and a newline: only the newline need go back.
-                self.put_back(&[line[limit], b'\n']);
-                line.truncate(limit);
-                return Ok(LineEnd::TooLong);
+                // `limit + 1` bytes and a newline.
+                line.push(b'\n');
+                break Ok(LineEnd::TooLong);
             }
-            if line.len() == limit + 2 || (line.len() == limit + 1 && line[limit] != b'\r') {
-                let rest = line.split_off(limit);
-                self.put_back(&rest);
-                return Ok(LineEnd::TooLong);
+            if line.get(limit..).is_some_and(|rest| !matches!(rest, [] | [b'\r'])) {
+                break Ok(LineEnd::TooLong);
             }
+        };
+        if line.len() <= limit {
+            return end;
         }
+        let rest = line.split_off(limit);
+        self.put_back(&rest);
+        end.map(|_| LineEnd::TooLong)
     }
 
     /// Reads exactly `len` bytes.
