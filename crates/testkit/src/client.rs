@@ -74,6 +74,17 @@ impl Client {
         Ok(line)
     }
 
+    /// Reads exactly `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` if the stream ends before; else as [`read_line`](Self::read_line).
+    pub fn read_exactly(&mut self, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads to the end of the stream.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ impl Write for Wfile {
                     return self.connection.send_all(buf);
                 }
                 self.held.lock().extend_from_slice(buf);
-                Ok(())
+                if buf.len() == room { self.held.send(&*self.connection) } else { Ok(()) }
             }
         }
     }
