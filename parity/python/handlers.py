@@ -1,5 +1,6 @@
 """Handlers that carry out lists of small operations, such as `read_line,gate,write`."""
 
+import os
 import socket
 import socketserver
 
@@ -39,6 +40,24 @@ class Scripted:
         self.data = self.rfile.read()
         trace(number, f"read:{len(self.data)}")
 
+    def do_recv(self, number):
+        stream = isinstance(self.request, socket.socket)
+        self.data = self.request.recv(65536) if stream else self.request[0]
+        trace(number, f"read:{len(self.data)}")
+
+    def do_send(self, number):
+        if isinstance(self.request, socket.socket):
+            self.request.sendall(self.data)
+        else:
+            self.request[1].sendto(self.data, self.client_address)
+
+    def do_peer(self, number):
+        address = self.client_address
+        if isinstance(address, tuple):
+            trace(number, f"peer:{address[0]}")
+        else:
+            trace(number, f"peer:{os.path.basename(address) if address else 'none'}")
+
     def do_write(self, number):
         self.wfile.write(self.data)
 
@@ -74,8 +93,14 @@ class Datagram(Scripted, socketserver.DatagramRequestHandler):
     pass
 
 
+class Raw(Scripted, socketserver.BaseRequestHandler):
+    pass
+
+
 def handler_class(transport, behaviour):
     base = Stream if transport in ("tcp", "unix") else Datagram
+    if behaviour.get("handler") == "raw":
+        base = Raw
     members = {}
     if "wbufsize" in behaviour:
         members["wbufsize"] = int(behaviour["wbufsize"])

@@ -14,7 +14,7 @@ import sys
 import threading
 
 from handlers import handler_class
-from hooks import server_address, server_class
+from hooks import TRANSPORTS, server_address, server_class
 from tracing import kind, this_thread_is, trace
 
 POLL_INTERVAL = 0.02
@@ -29,36 +29,51 @@ class Selector(socketserver._ServerSelector):
 
 
 def main():
-    this_thread_is("control")
+    this_thread_is("main")
     transport, mixin, words = sys.argv[1:]
     behaviour = dict(word.split("=", 1) for word in words.split())
-    server = server_class(transport, mixin)(
-        server_address(transport), handler_class(transport, behaviour), behaviour
-    )
-    trace(None, f"~address {address(server)}")
+    make = server_class(transport, mixin)
+    where, squatter = server_address(transport, behaviour)
+    handler = handler_class(transport, behaviour)
+    try:
+        server = make(where, handler, behaviour)
+    except Exception as error:
+        trace(None, "constructor.raised:" + kind(error))
+        server = None
+    if server is not None:
+        trace(None, f"~address {address(server)}")
+    serve(server, behaviour, lambda: TRANSPORTS[transport](server.server_address, handler))
+
+
+def serve(server, behaviour, rebind):
     jobs = queue.Queue()
     poll = behaviour.get("poll", POLL_INTERVAL)
-    if poll == "none":
+    if behaviour.get("trace") == "select":
         socketserver._ServerSelector = Selector
     threading.Thread(
         target=loop, args=(server, None if poll == "none" else float(poll), jobs), daemon=True
     ).start()
     for command in sys.stdin:
-        server.passes = 0
         command = command.strip()
         if command in ("handle_request", "serve"):
+            server.passes = 0
             jobs.put(command)
         elif command == "exit":
             break
         else:
-            call = server.shutdown if command == "shutdown" else server.server_close
+            server.passes = 0
+            call = {
+                "shutdown": server.shutdown,
+                "close": server.server_close,
+                "rebind": rebind,
+            }[command]
             threading.Thread(target=control, args=(command, call), daemon=True).start()
     else:
         os._exit(1)
 
 
 def control(command, call):
-    this_thread_is("control")
+    this_thread_is(command)
     trace(None, command)
     outcome = attempt(call)
     trace(None, command + outcome)

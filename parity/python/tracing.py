@@ -1,9 +1,10 @@
 """Trace lines on standard output, one write each, so that threads and children never mix them.
 
-A line is `<where> <request> <event>`: where the call ran (the thread that runs the loop, the
-thread that takes commands, another thread, a child process), the number of the request that it
-was for (`-` for none), and what was called. Events that start with `~` are for the driver to wait
-for; they are no part of the comparison.
+A line is `<where> <request> <event>`: where the call ran (`loop`, for the thread that runs the
+loop; `main`; the name of a command, for the thread that carries it out; `worker`, for any other
+thread; `child`, for another process), the number of the request that it was for (`-` for none),
+and what was called. Events that start with `~` are for the driver to wait for; they are no part of
+the comparison.
 """
 
 import errno

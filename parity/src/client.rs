@@ -6,7 +6,9 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::scenario::Transport;
 
@@ -169,6 +171,27 @@ impl Client {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Connects clients to a Unix stream server without waiting for a place in its queue, and keeps
+/// them. Returns how many of `clients` got one.
+///
+/// # Errors
+///
+/// Another than that the queue is full.
+pub fn crowd(path: &Path, clients: usize) -> io::Result<usize> {
+    let address = SocketAddrUnix::new(path)?;
+    let mut waiting = Vec::new();
+    for _ in 0..clients {
+        let client =
+            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None)?;
+        match connect(&client, &address) {
+            Ok(()) => waiting.push(client),
+            Err(Errno::AGAIN) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(waiting.len())
 }
 
 const LONG: usize = 64;

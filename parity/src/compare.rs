@@ -18,11 +18,7 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: Python: {} | ours: {}",
-            self.at, self.python, self.ours
-        )
+        write!(f, "{}: Python: {} | ours: {}", self.at, self.python, self.ours)
     }
 }
 
@@ -30,12 +26,7 @@ impl fmt::Display for Difference {
 /// out.
 pub fn compare(python: &Outcome, ours: &Outcome) -> Vec<Difference> {
     let mut differences = Vec::new();
-    for actor in python
-        .traces
-        .keys()
-        .chain(ours.traces.keys())
-        .collect::<BTreeSet<_>>()
-    {
+    for actor in python.traces.keys().chain(ours.traces.keys()).collect::<BTreeSet<_>>() {
         let events = |outcome: &Outcome| outcome.traces.get(actor).cloned().unwrap_or_default();
         let (only_python, only_ours) = without_common(&events(python), &events(ours));
         if !only_python.is_empty() || !only_ours.is_empty() {
@@ -46,20 +37,11 @@ pub fn compare(python: &Outcome, ours: &Outcome) -> Vec<Difference> {
             });
         }
     }
-    for fact in python
-        .facts
-        .keys()
-        .chain(ours.facts.keys())
-        .collect::<BTreeSet<_>>()
-    {
+    for fact in python.facts.keys().chain(ours.facts.keys()).collect::<BTreeSet<_>>() {
         let value = |outcome: &Outcome| outcome.facts.get(fact).cloned().unwrap_or_default();
         let (python, ours) = (value(python), value(ours));
         if python != ours {
-            differences.push(Difference {
-                at: fact.clone(),
-                python,
-                ours,
-            });
+            differences.push(Difference { at: fact.clone(), python, ours });
         }
     }
     differences
@@ -101,9 +83,7 @@ mod tests {
         let mut outcome = Outcome::default();
         let events = events.iter().map(|&event| event.to_owned()).collect();
         outcome.traces.insert("accept loop".to_owned(), events);
-        outcome
-            .facts
-            .insert("client a".to_owned(), received.to_owned());
+        outcome.facts.insert("client a".to_owned(), received.to_owned());
         outcome
     }
 

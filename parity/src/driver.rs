@@ -9,20 +9,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::outcome::Outcome;
 use crate::scenario::{Event, Scenario, Step, Transport};
-use crate::server::{Server, Side};
+use crate::server::{Server, Side, closing};
 use crate::trace::{Line, position, seen};
 
 /// How long anything may take that has to happen.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long ours is waited for where Python is known to hang.
 const PROBE: Duration = Duration::from_secs(5);
-/// How long a request may go on being closed before the client reads what it got.
-const LINGER: Duration = Duration::from_millis(200);
+/// How long ours may go on closing a request before the client reads what it got: it may wait
+/// for the client.
+const LINGER: Duration = Duration::from_millis(40);
 /// How long after the end of a datagram request a reply to it may still be on its way.
 const IN_FLIGHT: Duration = Duration::from_millis(30);
+
+/// The server could not be made.
+const NOT_MADE: Event = Event::Line("constructor.", 1);
 
 /// What a run came to, and what the server wrote to standard error.
 #[derive(Debug)]
@@ -81,7 +85,9 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     fn all_steps(&mut self) -> Result<(), Stop> {
-        self.wait("its address", |lines| address(lines).is_some())?;
+        self.wait("its address", |lines| {
+            address(lines).is_some() || seen(NOT_MADE, lines, 0, self.scenario.mixin)
+        })?;
         self.address = address(&self.server.trace().lines()).unwrap_or_default();
         for step in &self.scenario.steps {
             self.step(step)?;
@@ -101,10 +107,7 @@ impl Driver<'_> {
         };
         self.outcome.add_trace(&self.server.trace().lines());
         self.server.kill();
-        Run {
-            outcome: self.outcome,
-            errors: self.server.errors(),
-        }
+        Run { outcome: self.outcome, errors: self.server.errors() }
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Stop> {
@@ -115,6 +118,16 @@ impl Driver<'_> {
             }
             Step::Connect(name) => self.connect(*name, Some(*name))?,
             Step::ConnectUnnamed(name) => self.connect(*name, None)?,
+            Step::TryConnect(name) => {
+                let answer =
+                    if self.connect(*name, Some(*name)).is_ok() { "connected" } else { "refused" };
+                self.fact(format!("client {name} connects"), answer.to_owned());
+            }
+            Step::Crowd(clients) => {
+                let waiting = client::crowd(&self.folder.join(&self.address), *clients);
+                let waiting = waiting.map_err(|error| Stop::Broken(format!("crowd: {error}")))?;
+                self.fact(format!("{clients} clients"), format!("{waiting} in the queue"));
+            }
             Step::Send(name, data) => {
                 if let Err(error) = self.client(*name).send(data) {
                     self.fact(format!("client {name} sends"), error.to_string());
@@ -134,17 +147,29 @@ impl Driver<'_> {
                 };
                 self.fact(format!("client {name} line"), got);
             }
-            Step::Leave(name) => drop(self.clients.remove(name)),
+            Step::Leave(name) => closing(|| drop(self.clients.remove(name))),
             Step::Reset(name) => {
-                let done = self.clients.remove(name).map_or(Ok(()), Client::reset);
+                let client = self.clients.remove(name);
+                let done = closing(|| client.map_or(Ok(()), Client::reset));
                 done.map_err(|error| Stop::Broken(format!("reset: {error}")))?;
             }
-            Step::OpenGate => drop(self.visitor()?),
+            Step::OpenGate => {
+                let visitor = self.visitor()?;
+                closing(|| drop(visitor));
+            }
             Step::Await(event) => self.await_event(*event)?,
             Step::Probe { event, patience } => self.probe(*event, *patience)?,
             Step::Settle(request) => {
-                let patience = if self.side.patient { LINGER } else { PATIENCE };
-                self.waited(patience, Event::Over(*request));
+                let over = Event::Over(*request);
+                if self.side.patient {
+                    let mixin = self.scenario.mixin;
+                    self.wait("the end of the request", |lines| {
+                        [over, Event::Of(*request, "shutdown_request")]
+                            .iter()
+                            .any(|&event| seen(event, lines, 0, mixin))
+                    })?;
+                }
+                self.waited(if self.side.patient { LINGER } else { PATIENCE }, over);
             }
             Step::First(a, b) => self.first(*a, *b)?,
             Step::Order(a, b) => self.order(*a, *b)?,
@@ -153,14 +178,9 @@ impl Driver<'_> {
     }
 
     fn connect(&mut self, name: char, own: Option<char>) -> Result<(), Stop> {
-        let client = Client::connect(
-            self.scenario.transport,
-            &self.address,
-            self.folder,
-            own,
-            PATIENCE,
-        )
-        .map_err(|error| Stop::Broken(format!("client {name} connects: {error}")))?;
+        let client =
+            Client::connect(self.scenario.transport, &self.address, self.folder, own, PATIENCE)
+                .map_err(|error| Stop::Broken(format!("client {name} connects: {error}")))?;
         self.clients.insert(name, client);
         Ok(())
     }
@@ -202,9 +222,7 @@ impl Driver<'_> {
 
     fn waited(&self, patience: Duration, event: Event) -> bool {
         let (since, mixin) = (self.since, self.scenario.mixin);
-        self.server
-            .trace()
-            .wait(patience, |lines| seen(event, lines, since, mixin))
+        self.server.trace().wait(patience, |lines| seen(event, lines, since, mixin))
     }
 
     fn await_event(&self, event: Event) -> Result<(), Stop> {
@@ -222,11 +240,7 @@ impl Driver<'_> {
     }
 
     fn probe(&mut self, event: Event, patience: u64) -> Result<(), Stop> {
-        let patience = if self.side.patient {
-            PROBE
-        } else {
-            Duration::from_millis(patience)
-        };
+        let patience = if self.side.patient { PROBE } else { Duration::from_millis(patience) };
         let came = self.waited(patience, event);
         let how = if came { "came" } else { "never came" };
         self.fact(event.to_string(), how.to_owned());
@@ -237,9 +251,7 @@ impl Driver<'_> {
         let (since, mixin) = (self.since, self.scenario.mixin);
         let mut first = None;
         self.wait(&format!("{a}, or {b}"), |lines| {
-            first = [a, b]
-                .into_iter()
-                .find(|&event| seen(event, lines, since, mixin));
+            first = [a, b].into_iter().find(|&event| seen(event, lines, since, mixin));
             first.is_some()
         })?;
         let first = first.map(|event| event.to_string()).unwrap_or_default();
@@ -252,11 +264,7 @@ impl Driver<'_> {
         self.await_event(b)?;
         let lines = self.server.trace().lines();
         let position = |event| position(event, &lines, self.scenario.mixin);
-        let (first, second) = if position(a) <= position(b) {
-            (a, b)
-        } else {
-            (b, a)
-        };
+        let (first, second) = if position(a) <= position(b) { (a, b) } else { (b, a) };
         self.fact(format!("{a} and {b}"), format!("{first} before {second}"));
         Ok(())
     }
@@ -267,10 +275,7 @@ impl Driver<'_> {
 }
 
 fn address(lines: &[Line]) -> Option<String> {
-    lines
-        .iter()
-        .find_map(|line| line.event.strip_prefix("~address "))
-        .map(str::to_owned)
+    lines.iter().find_map(|line| line.event.strip_prefix("~address ")).map(str::to_owned)
 }
 
 /// A folder of a scenario's own, removed with what is in it.

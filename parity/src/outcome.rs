@@ -7,8 +7,8 @@ use crate::trace::Line;
 /// What could be seen of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The hooks called, in order, of each actor: the thread that takes commands, the accept
-    /// loop, and each request that was handled elsewhere. Between actors there is no order.
+    /// The hooks called, in order, of each actor: the main thread, the accept loop, each
+    /// command, and each request that was handled elsewhere. Between actors there is no order.
     pub traces: BTreeMap<String, Vec<String>>,
     /// What was seen by the clients and found by the driver, by name.
     pub facts: BTreeMap<String, String>,

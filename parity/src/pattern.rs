@@ -2,18 +2,14 @@
 
 /// Whether `text` matches one of the alternatives of `pattern`.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    pattern
-        .split('|')
-        .any(|alternative| matches_one(alternative, text))
+    pattern.split('|').any(|alternative| matches_one(alternative, text))
 }
 
 /// Whether the parts of `name` between slashes match those of `pattern`, one by one. A pattern
 /// with fewer parts leaves the rest of the name free.
 pub fn matches_path(pattern: &str, name: &str) -> bool {
     let mut parts = name.split('/');
-    pattern
-        .split('/')
-        .all(|pattern| parts.next().is_some_and(|part| matches(pattern, part)))
+    pattern.split('/').all(|pattern| parts.next().is_some_and(|part| matches(pattern, part)))
 }
 
 fn matches_one(pattern: &str, text: &str) -> bool {
@@ -43,14 +39,8 @@ mod tests {
 
     #[test]
     fn a_path_is_matched_part_by_part() {
-        assert!(matches_path(
-            "tcp|udp/*/normal",
-            "udp/forking/normal/serve_forever"
-        ));
-        assert!(!matches_path(
-            "tcp/*/normal",
-            "tcp/forking/shutdown_busy/serve_forever"
-        ));
+        assert!(matches_path("tcp|udp/*/normal", "udp/forking/normal/serve_forever"));
+        assert!(!matches_path("tcp/*/normal", "tcp/forking/shutdown_busy/serve_forever"));
         assert!(!matches_path("tcp/normal", "tcp"));
     }
 }

@@ -10,20 +10,9 @@ pub fn scenarios() -> Vec<Scenario> {
         for mixin in MixIn::ALL {
             for (situation, write) in SITUATIONS {
                 for via in [Via::HandleRequest, Via::ServeForever] {
-                    let case = Case {
-                        transport,
-                        mixin,
-                        via,
-                    };
+                    let case = Case { transport, mixin, via };
                     if let Some(Script { behaviour, steps }) = write(case) {
-                        all.push(Scenario {
-                            transport,
-                            mixin,
-                            situation,
-                            via,
-                            behaviour,
-                            steps,
-                        });
+                        all.push(Scenario { transport, mixin, situation, via, behaviour, steps });
                     }
                 }
             }
@@ -49,6 +38,21 @@ impl Case {
     /// Only where requests are datagrams.
     pub(crate) fn datagram(self) -> Option<Self> {
         (!self.transport.is_stream()).then_some(self)
+    }
+
+    /// Only where requests are run by processes of their own.
+    pub(crate) fn forking(self) -> Option<Self> {
+        (self.mixin == MixIn::Forking).then_some(self)
+    }
+
+    /// Only where addresses are paths.
+    pub(crate) fn unix(self) -> Option<Self> {
+        matches!(self.transport, Transport::Unix | Transport::Unixgram).then_some(self)
+    }
+
+    /// Only under `handle_request`, where it makes no difference which.
+    pub(crate) fn once(self) -> Option<Self> {
+        (self.via == Via::HandleRequest).then_some(self)
     }
 
     /// Only under `serve_forever`.
@@ -109,10 +113,7 @@ pub(crate) fn shut_down(times: usize) -> Vec<Step> {
 
 /// Closes the server.
 pub(crate) fn close() -> Vec<Step> {
-    vec![
-        Step::Command("close"),
-        Step::Await(Event::Line("close.", 1)),
-    ]
+    vec![Step::Command("close"), Step::Await(Event::Line("close.", 1))]
 }
 
 /// What a situation asks of a server and does to it.
@@ -126,10 +127,7 @@ pub(crate) struct Script {
 
 /// Puts parts of a script together.
 pub(crate) fn script<const N: usize>(behaviour: &str, parts: [Vec<Step>; N]) -> Option<Script> {
-    Some(Script {
-        behaviour: behaviour.to_owned(),
-        steps: parts.into_iter().flatten().collect(),
-    })
+    Some(Script { behaviour: behaviour.to_owned(), steps: parts.into_iter().flatten().collect() })
 }
 
 #[cfg(test)]
@@ -143,9 +141,7 @@ mod tests {
         let all = scenarios();
         for transport in Transport::ALL {
             for mixin in MixIn::ALL {
-                let of = all
-                    .iter()
-                    .filter(|one| one.transport == transport && one.mixin == mixin);
+                let of = all.iter().filter(|one| one.transport == transport && one.mixin == mixin);
                 let situations: BTreeSet<_> = of.map(|one| one.situation).collect();
                 for required in [
                     "normal",
@@ -165,10 +161,7 @@ mod tests {
                     "shutdown_busy",
                     "close_busy",
                 ] {
-                    assert!(
-                        situations.contains(required),
-                        "{transport}/{mixin}/{required}"
-                    );
+                    assert!(situations.contains(required), "{transport}/{mixin}/{required}");
                 }
             }
         }

@@ -11,27 +11,18 @@ use crate::server::Side;
 pub fn find() -> Option<Side> {
     let python = env::var_os("PARITY_PYTHON").unwrap_or_else(|| "python3".into());
     // What is on the path may be a script that looks for the real one at every start.
-    let output = Command::new(&python)
-        .args([FLAGS, &["-c", WHICH]].concat())
-        .output()
-        .ok()?;
+    let output = Command::new(&python).args([FLAGS, &["-c", WHICH]].concat()).output().ok()?;
     let output = String::from_utf8(output.stdout).ok()?;
     let (version, executable) = output.trim_end().split_once(' ')?;
     Some(side(version, executable.into()))
 }
 
 fn side(version: &str, executable: PathBuf) -> Side {
-    let script = [env!("CARGO_MANIFEST_DIR"), "python", "serve.py"]
-        .iter()
-        .collect();
+    let script = [env!("CARGO_MANIFEST_DIR"), "python", "serve.py"].iter().collect();
     let flags = FLAGS.iter().map(PathBuf::from);
     Side {
         name: format!("Python {version}"),
-        command: [executable]
-            .into_iter()
-            .chain(flags)
-            .chain([script])
-            .collect(),
+        command: [executable].into_iter().chain(flags).chain([script]).collect(),
         patient: false,
     }
 }

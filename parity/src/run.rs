@@ -44,9 +44,7 @@ pub fn run_all(
             scope.spawn(|| {
                 while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = run_one(scenario, python, ours);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(result);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push(result);
                 }
             });
         }
@@ -63,52 +61,31 @@ pub fn run_all(
 fn run_one(scenario: &Scenario, python: &Side, ours: &Side) -> io::Result<Comparison> {
     let (python, ours) = (run(python, scenario)?, run(ours, scenario)?);
     let differences = compare(&python.outcome, &ours.outcome);
-    Ok(Comparison {
-        name: scenario.name(),
-        python,
-        ours,
-        differences,
-    })
+    Ok(Comparison { name: scenario.name(), python, ours, differences })
 }
 
 /// What is wrong with a run: nothing may be.
 pub fn faults(comparisons: &[Comparison], intended: &[Intended]) -> Vec<String> {
     let mut faults = Vec::new();
-    for Comparison {
-        name,
-        python,
-        ours,
-        differences,
-    } in comparisons
-    {
+    for Comparison { name, python, ours, differences } in comparisons {
         for (side, run) in [("Python", python), ("ours", ours)] {
             if let Some(why) = &run.outcome.broken {
                 faults.push(format!("{name}: {side}: {why}\n{}", run.errors));
             }
         }
         for difference in differences {
-            if !intended
-                .iter()
-                .any(|entry| entry.covers(name) && entry.tells(difference))
-            {
+            if !intended.iter().any(|entry| entry.covers(name) && entry.tells(difference)) {
                 faults.push(format!("{name}: not intended: {difference}"));
             }
         }
     }
     for entry in intended {
-        let covered: Vec<_> = comparisons
-            .iter()
-            .filter(|one| entry.covers(&one.name))
-            .collect();
+        let covered: Vec<_> = comparisons.iter().filter(|one| entry.covers(&one.name)).collect();
         if covered.is_empty() {
             faults.push(format!("listed for no scenario: {entry:?}"));
         }
         for one in covered {
-            if !one
-                .differences
-                .iter()
-                .any(|difference| entry.tells(difference))
-            {
+            if !one.differences.iter().any(|difference| entry.tells(difference)) {
                 faults.push(format!("{}: listed but did not occur: {entry:?}", one.name));
             }
         }
@@ -119,9 +96,7 @@ pub fn faults(comparisons: &[Comparison], intended: &[Intended]) -> Vec<String> 
 impl Intended {
     /// Whether this is to be seen in the scenario of that name.
     pub fn covers(&self, name: &str) -> bool {
-        self.scenarios
-            .iter()
-            .any(|pattern| matches_path(pattern, name))
+        self.scenarios.iter().any(|pattern| matches_path(pattern, name))
     }
 
     /// Whether this is the difference.

@@ -50,15 +50,6 @@ pub enum MixIn {
 impl MixIn {
     /// All three.
     pub const ALL: [Self; 3] = [Self::Synchronous, Self::Threading, Self::Forking];
-
-    /// Where a request is handled, as the trace names it.
-    pub fn handled_in(self) -> &'static str {
-        match self {
-            Self::Synchronous => "loop",
-            Self::Threading => "worker",
-            Self::Forking => "child",
-        }
-    }
 }
 
 impl fmt::Display for MixIn {
@@ -109,10 +100,7 @@ pub struct Scenario {
 impl Scenario {
     /// `transport/mixin/situation/via`.
     pub fn name(&self) -> String {
-        format!(
-            "{}/{}/{}/{}",
-            self.transport, self.mixin, self.situation, self.via
-        )
+        format!("{}/{}/{}/{}", self.transport, self.mixin, self.situation, self.via)
     }
 }
 
@@ -125,6 +113,11 @@ pub enum Step {
     Connect(char),
     /// A client that has no address of its own, so that no reply can reach it.
     ConnectUnnamed(char),
+    /// A client tries to connect; whether it is refused is compared.
+    TryConnect(char),
+    /// So many clients connect at once, none of whom is accepted; how many get a place in the
+    /// queue is compared.
+    Crowd(usize),
     /// A client sends bytes: all of them, or as one datagram.
     Send(char, Vec<u8>),
     /// A client says that it will send no more.

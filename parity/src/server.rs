@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,16 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::scenario::Scenario;
 use crate::trace::Trace;
+
+/// Held for writing while a server is started: its process has, until it runs the program, copies
+/// of all that is open here, so what is closed meanwhile would stay open.
+static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Does something that closes a descriptor, so that it is closed.
+pub fn closing<R>(close: impl FnOnce() -> R) -> R {
+    let _not_spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
+    close()
+}
 
 /// One of the two sides of the comparison: how its servers are started.
 #[derive(Clone, Debug)]
@@ -41,6 +51,7 @@ impl Server {
     ///
     /// The program cannot be started.
     pub fn start(side: &Side, scenario: &Scenario, folder: &Path) -> io::Result<Self> {
+        let spawning = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
         let mut process = Command::new(&side.command[0])
             .args(&side.command[1..])
             .args([scenario.transport.to_string(), scenario.mixin.to_string()])
@@ -52,6 +63,7 @@ impl Server {
             // A group of its own: whatever it forks can be ended with it.
             .process_group(0)
             .spawn()?;
+        drop(spawning);
         let commands = process.stdin.take();
         let trace = Arc::new(Trace::default());
         let reader = process.stdout.take().map(|output| {
@@ -65,13 +77,7 @@ impl Server {
                 String::from_utf8_lossy(&bytes).into_owned()
             })
         });
-        Ok(Self {
-            process,
-            commands,
-            trace,
-            reader,
-            errors,
-        })
+        Ok(Self { process, commands, trace, reader, errors })
     }
 
     /// What it has written.
@@ -98,9 +104,7 @@ impl Server {
 
     /// Kills the process and all that it forked.
     pub fn kill(&mut self) {
-        let group = i32::try_from(self.process.id())
-            .ok()
-            .and_then(Pid::from_raw);
+        let group = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -112,10 +116,7 @@ impl Server {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        self.errors
-            .take()
-            .and_then(|errors| errors.join().ok())
-            .unwrap_or_default()
+        self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default()
     }
 
     fn wait(&mut self, patience: Duration) -> String {

@@ -9,7 +9,7 @@ use crate::scenario::{Event, MixIn};
 /// One line: where it happened, for which request, what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// `control`, `loop`, `worker` or `child`.
+    /// `main`, `loop`, `worker`, `child`, or the command that it is part of.
     pub place: String,
     /// The request's number, from 1.
     pub request: Option<u32>,
@@ -26,11 +26,7 @@ impl Line {
             number => Some(number.parse().ok()?),
         };
         let event = words.next()?.to_owned();
-        Some(Self {
-            place,
-            request,
-            event,
-        })
+        Some(Self { place, request, event })
     }
 }
 
@@ -100,11 +96,8 @@ impl Trace {
             if left.is_zero() {
                 return false;
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state =
+                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -117,16 +110,12 @@ impl Trace {
 pub fn seen(event: Event, lines: &[Line], since: usize, mixin: MixIn) -> bool {
     match event {
         Event::Line(name, times) => lines.iter().filter(|line| is(line, name)).count() >= times,
-        Event::Of(request, name) => lines
-            .iter()
-            .any(|line| line.request == Some(request) && is(line, name)),
+        Event::Of(request, name) => {
+            lines.iter().any(|line| line.request == Some(request) && is(line, name))
+        }
         Event::Over(request) => over(request, lines, mixin),
         Event::Passes(passes) => {
-            lines[since..]
-                .iter()
-                .filter(|line| line.event == "~pass")
-                .count()
-                >= passes
+            lines[since..].iter().filter(|line| line.event == "~pass").count() >= passes
         }
     }
 }
@@ -142,15 +131,22 @@ fn is(line: &Line, name: &str) -> bool {
     line.event == name || (name.ends_with('.') && line.event.starts_with(name))
 }
 
-/// A forked request has two owners, and is over when both have closed it.
+/// Whether the request has been closed by all who have it. One that was handed to a thread is
+/// that thread's; one that was forked is the child's, and the loop's copy is closed too.
 fn over(request: u32, lines: &[Line], mixin: MixIn) -> bool {
-    let of_request = || lines.iter().filter(|line| line.request == Some(request));
-    let closed_in =
-        |place: &str| of_request().any(|line| line.place == place && line.event == "~closed");
-    let processed = of_request().any(|line| line.event == "process_request");
-    if processed && mixin != MixIn::Synchronous {
-        closed_in(mixin.handled_in()) && (mixin == MixIn::Threading || closed_in("loop"))
-    } else {
-        closed_in("loop")
+    let events_of = |place: &'static str| {
+        let of_request = lines.iter().filter(move |line| line.request == Some(request));
+        of_request.filter(move |line| line.place == place).map(|line| line.event.as_str())
+    };
+    let closed_in = |place| events_of(place).any(|event| event == "~closed");
+    // The loop shuts down what it has not handed on, and no more than closes what it has.
+    let mut ends = events_of("loop")
+        .filter(|event| ["shutdown_request", "close_request", "~closed"].contains(event));
+    match ends.next() {
+        None => mixin == MixIn::Threading && closed_in("worker"),
+        Some("close_request") => {
+            closed_in("loop") && (mixin != MixIn::Forking || closed_in("child"))
+        }
+        Some(_) => closed_in("loop"),
     }
 }
