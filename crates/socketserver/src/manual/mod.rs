@@ -49,3 +49,8 @@ pub mod shutting_down {
 pub mod unix_sockets {
     #![doc = include_str!("unix_sockets.md")]
 }
+
+/// The example of the crate's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
