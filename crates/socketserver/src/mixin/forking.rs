@@ -124,7 +124,6 @@ impl<P: PendingRequest> MixIn<P> for Forking {
         });
         match (forked, request) {
             (Ok(child), Some(request)) => {
-                request.close();
                 let id = child.id();
                 if let (Some(set), Some(pidfd)) = (self.ended.get(), child.pidfd()) {
                     // Without it, the child is found at the next pass that something else causes.
@@ -133,6 +132,8 @@ impl<P: PendingRequest> MixIn<P> for Forking {
                 let since = Instant::now();
                 let running = Running { child, client_address, since, is_told_cut: false };
                 self.children().insert(id, running);
+                // Not before: whoever closes the server meanwhile must find the one or the other.
+                request.close();
                 Ok(())
             }
             (Err(error), Some(request)) => Err(Unprocessed { request, error }),

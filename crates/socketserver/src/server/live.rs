@@ -20,6 +20,8 @@ pub(super) struct Live<K: Kind> {
 }
 
 struct Entries<K: Kind> {
+    /// How many threads look for a request at the moment, and may be about to add one.
+    taking: usize,
     next: u64,
     by_id: HashMap<u64, Entry<K>>,
 }
@@ -27,7 +29,8 @@ struct Entries<K: Kind> {
 struct Entry<K: Kind> {
     client_address: Address,
     since: Instant,
-    /// Where its handler runs, once it does.
+    /// The thread that has it in its hands: the serving thread, and then the handler's; `None`
+    /// while it waits for that one.
     thread: Option<ThreadId>,
     /// Weak, so that a request that has been closed is closed.
     request: Weak<K::Request>,
@@ -36,7 +39,7 @@ struct Entry<K: Kind> {
 
 impl<K: Kind> Live<K> {
     pub(super) fn new() -> Self {
-        let entries = Entries { next: 0, by_id: HashMap::new() };
+        let entries = Entries { taking: 0, next: 0, by_id: HashMap::new() };
         Self { entries: Mutex::new(entries), ended: OnceLock::new() }
     }
 
@@ -45,19 +48,29 @@ impl<K: Kind> Live<K> {
         self.lock().by_id.len()
     }
 
-    /// How many there are that do not run on this thread, and so can end while it waits.
+    /// How many there are, or may be about to be, that are not in the hands of this thread, and so
+    /// can end while it waits.
     pub(super) fn others(&self) -> usize {
         let own = Some(thread::current().id());
-        self.lock().by_id.values().filter(|entry| entry.thread != own).count()
+        let entries = self.lock();
+        entries.taking + entries.by_id.values().filter(|entry| entry.thread != own).count()
     }
 
+    /// Tells those who wait for all requests to end that there may be one more, until the guard is
+    /// dropped.
+    pub(super) fn taking(&self) -> Taking<'_, K> {
+        self.lock().taking += 1;
+        Taking(self)
+    }
+
+    /// Adds a request that is in the hands of this thread.
     pub(super) fn add(&self, request: &Arc<K::Request>, client_address: &Address) -> Ticket {
         let cut = Arc::<Cut>::default();
         let since = Instant::now();
         let entry = Entry {
             client_address: client_address.clone(),
             since,
-            thread: None,
+            thread: Some(thread::current().id()),
             request: Arc::downgrade(request),
             cut: Arc::clone(&cut),
         };
@@ -66,6 +79,20 @@ impl<K: Kind> Live<K> {
         entries.next += 1;
         entries.by_id.insert(id, entry);
         Ticket { id, since, cut }
+    }
+
+    /// Notes that the request waits for the thread that will run it.
+    pub(super) fn give_away(&self, ticket: &Ticket) {
+        if let Some(entry) = self.lock().by_id.get_mut(&ticket.id) {
+            entry.thread = None;
+        }
+    }
+
+    /// Notes that the request came back to this thread, for there was none to run it.
+    pub(super) fn take_back(&self, ticket: &Ticket) {
+        if let Some(entry) = self.lock().by_id.get_mut(&ticket.id) {
+            entry.thread = Some(thread::current().id());
+        }
     }
 
     /// Notes that the request runs on this thread, with `request` for its connection.
@@ -78,6 +105,10 @@ impl<K: Kind> Live<K> {
 
     pub(super) fn remove(&self, ticket: &Ticket) {
         self.lock().by_id.remove(&ticket.id);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(ended) = self.ended.get() {
             ended.wake();
         }
@@ -126,4 +157,14 @@ pub(super) struct Ticket {
     id: u64,
     pub(super) since: Instant,
     pub(super) cut: Arc<Cut>,
+}
+
+/// See [`Live::taking`].
+pub(super) struct Taking<'a, K: Kind>(&'a Live<K>);
+
+impl<K: Kind> Drop for Taking<'_, K> {
+    fn drop(&mut self) {
+        self.0.lock().taking -= 1;
+        self.0.wake();
+    }
 }

@@ -38,6 +38,20 @@ impl<T: Transport, S> Pending<T, S> {
         Self { core, open: Some(Open { request, ticket }), client_address, in_child: false }
     }
 
+    /// Notes that another thread may run it from now on.
+    pub(super) fn give_away(&self) {
+        if let Some(Open { ticket, .. }) = &self.open {
+            self.core.live.give_away(ticket);
+        }
+    }
+
+    /// Notes that it is this thread's again.
+    pub(super) fn take_back(&self) {
+        if let Some(Open { ticket, .. }) = &self.open {
+            self.core.live.take_back(ticket);
+        }
+    }
+
     /// Python's `shutdown_request` of a request that did not run, unless it has been given away.
     ///
     /// The serving thread does this, so it must not wait for a client that still sends.

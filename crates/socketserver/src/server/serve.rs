@@ -195,12 +195,17 @@ where
             return Ok(Outcome::Full);
         }
         let core = &self.core;
+        let taking = core.live.taking();
+        if self.is_closed() {
+            return Ok(Outcome::Closed);
+        }
         let accepted = guard(|| {
             let accepted = core.transport.get_request(&core.socket);
             Ok(accepted.map(|(request, client_address)| {
                 Pending::new(Arc::clone(core), request, client_address)
             }))
         });
+        drop(taking);
         let pending = match accepted {
             Ok(Ok(pending)) => pending,
             // It was closed between the wait and here.
@@ -234,9 +239,11 @@ where
                 return Outcome::Refused;
             }
         }
+        pending.give_away();
         // After a panic the request has been dropped, and so closed.
         let processed = self.core.hook("process_request", || self.mixin.process_request(pending));
         if let Some(Err(Unprocessed { request: mut pending, error })) = processed {
+            pending.take_back();
             pending.fail(Failure::Process(error));
             pending.shutdown();
         }

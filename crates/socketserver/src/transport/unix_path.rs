@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -13,7 +14,7 @@ use super::{BeforeBind, Tombstone, name_error};
 #[derive(Debug)]
 pub struct Bound<S> {
     pub(super) socket: S,
-    path: Option<BoundPath>,
+    path: OwnPath,
 }
 
 impl<S> Bound<S> {
@@ -31,7 +32,7 @@ impl<S> Bound<S> {
 /// A socket that was bound elsewhere: its path stays.
 impl<S> From<S> for Bound<S> {
     fn from(socket: S) -> Self {
-        Self { socket, path: None }
+        Self { socket, path: OwnPath(Mutex::new(None)) }
     }
 }
 
@@ -45,10 +46,27 @@ impl<S: AsFd> Bound<S> {
     /// Removes the path, if it is still that of this socket, and closes the socket.
     pub(super) fn close(&self, tombstone: &Tombstone) -> io::Result<()> {
         // The path first, for a client that finds it expects somebody there.
-        if let Some(path) = &self.path {
+        self.path.remove();
+        tombstone.bury(self.socket.as_fd())
+    }
+}
+
+/// A path that is removed once: when its server is closed, or never comes to be.
+#[derive(Debug)]
+struct OwnPath(Mutex<Option<BoundPath>>);
+
+impl OwnPath {
+    fn remove(&self) {
+        let path = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(path) = path {
             path.remove();
         }
-        tombstone.bury(self.socket.as_fd())
+    }
+}
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 
@@ -114,13 +132,11 @@ pub(super) fn bind(
         }
         result => result.map_err(doing)?,
     }
-    let path = if in_file_system { Some(BoundPath::of(path).map_err(doing)?) } else { None };
-    let bound = Bound { socket, path };
-    if let Some(path) = &bound.path
-        && let Err(error) = grant(&path.path, access)
-    {
-        path.remove();
-        return Err(doing(error));
+    let own = if in_file_system { Some(BoundPath::of(path).map_err(doing)?) } else { None };
+    // From here on, an error takes the path away again.
+    let bound = Bound { socket, path: OwnPath(Mutex::new(own)) };
+    if in_file_system {
+        grant(path, access).map_err(doing)?;
     }
     Ok(bound)
 }
