@@ -2,7 +2,7 @@
 //! something that a generic test can be written for, a handler that does as its client asks, and
 //! [`matrix!`], which makes one test of each combination.
 
-#![allow(dead_code, reason = "no test binary uses all of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "no test binary uses all of it")]
 
 mod caller;
 mod place;
@@ -274,7 +274,6 @@ impl<T: Wire, M: Mix<T>> Deref for Served<T, M> {
 /// Makes a `#[test]` of each generic test for each transport with each mix-in:
 /// `common::matrix!(serving::one)` makes `tcp::synchronous::one`, which calls
 /// `crate::serving::one::<Tcp, Synchronous>()`, and eleven more.
-#[allow(unused_macros, reason = "no test binary uses all of it")]
 macro_rules! matrix {
     ($($module:ident::$test:ident),+ $(,)?) => {
         $crate::common::matrix!(@transport tcp Tcp [$($module::$test)+]);
@@ -303,5 +302,4 @@ macro_rules! matrix {
     };
 }
 
-#[allow(unused_imports, reason = "no test binary uses all of it")]
 pub(crate) use matrix;

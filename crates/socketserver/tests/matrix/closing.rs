@@ -49,7 +49,7 @@ pub(crate) fn a_busy_server_is_closed<T: Wire, M: Mix<T>>() {
         }
         let report = closing.join().unwrap();
         assert!(report.is_complete(), "{report:?}");
-        assert_eq!(report.finished, 1);
+        assert!(report.finished >= 1, "{report:?}");
     });
     server.stop();
 }
