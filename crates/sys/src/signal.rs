@@ -115,13 +115,29 @@ pub(crate) fn reset_in_child() {
     }
 }
 
+/// Lets SIGINT do what it does by default again.
+///
+/// For a forked child of a watched server that is about to run another program: that SIGINT is
+/// ignored would be inherited, and a shell script could not even trap it.
+///
+/// # Errors
+///
+/// As `sigaction(2)` has them.
+pub fn restore_interrupt() -> io::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    // SAFETY: the default action runs no code of ours.
+    unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use nix::sys::signal::{Signal, raise};
 
-    use super::Watch;
+    use super::{Watch, reset_in_child, restore_interrupt};
     use crate::process::{Exit, fork, wait};
     use crate::waker::Waker;
 
@@ -150,5 +166,19 @@ mod tests {
             0
         });
         assert_eq!(wait(&child.unwrap()), Exit::Signal(2));
+    }
+
+    #[test]
+    fn a_forked_child_ignores_the_interrupt_until_it_is_restored() {
+        let ignored = fork(|| {
+            let waker = Arc::new(Waker::new().unwrap());
+            let _watch = Watch::new(&waker, &waker).unwrap();
+            reset_in_child();
+            raise(Signal::SIGINT).unwrap();
+            restore_interrupt().unwrap();
+            raise(Signal::SIGINT).unwrap();
+            0
+        });
+        assert_eq!(wait(&ignored.unwrap()), Exit::Signal(2));
     }
 }
