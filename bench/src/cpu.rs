@@ -34,10 +34,7 @@ pub(crate) struct Meter {
 impl Meter {
     /// Starts counting.
     pub(crate) fn start(pid: Pid) -> io::Result<Self> {
-        Ok(Self {
-            pid,
-            own_at_start: process_time(pid)?,
-        })
+        Ok(Self { pid, own_at_start: process_time(pid)? })
     }
 
     /// The time that the process itself took since the start, children left out.
@@ -50,18 +47,12 @@ impl Meter {
     ///
     /// The orphans come here because this process is their subreaper.
     pub(crate) fn reap(self) -> io::Result<Duration> {
-        waitid(
-            Id::Pid(self.pid),
-            WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
-        )?;
+        waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)?;
         let reaped_before = reaped_time()?;
         let whole_life_of_its_own = process_time(self.pid)?;
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
-            match waitid(
-                Id::PGid(self.pid),
-                WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG,
-            ) {
+            match waitid(Id::PGid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
                 Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(Errno::ECHILD) => {
@@ -71,26 +62,19 @@ impl Meter {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "children of the server did not end",
-        ))
+        Err(io::Error::new(io::ErrorKind::TimedOut, "children of the server did not end"))
     }
 }
 
 fn process_time(pid: Pid) -> io::Result<Duration> {
     let time = ClockId::pid_cpu_clock_id(pid)?.now()?;
-    Ok(Duration::from_nanos(
-        time.num_nanoseconds().try_into().unwrap_or(0),
-    ))
+    Ok(Duration::from_nanos(time.num_nanoseconds().try_into().unwrap_or(0)))
 }
 
 fn reaped_time() -> io::Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let time = usage.user_time() + usage.system_time();
-    Ok(Duration::from_micros(
-        time.num_microseconds().try_into().unwrap_or(0),
-    ))
+    Ok(Duration::from_micros(time.num_microseconds().try_into().unwrap_or(0)))
 }
 
 /// Which cores the two sides of a load run on.
@@ -116,11 +100,7 @@ impl Cores {
         let mut usable = (0..CpuSet::count()).filter(|&core| all.is_set(core).unwrap_or(false));
         // Interrupts tend to go to the first core; they should not fall on the side that is measured.
         let client = usable.next().unwrap_or(0);
-        Ok(Self {
-            all,
-            client,
-            server: usable.next_back().unwrap_or(client),
-        })
+        Ok(Self { all, client, server: usable.next_back().unwrap_or(client) })
     }
 
     /// The client's core and the server's core, if there are two.
@@ -164,18 +144,12 @@ mod tests {
     #[expect(clippy::zombie_processes, reason = "the meter reaps it")]
     fn measure(script: &str) -> (Duration, Duration) {
         let mut command = Command::new("sh");
-        command
-            .args(["-c", script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0);
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         let meter = Meter::start(pid).unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "worked\n");
         let own = meter.own().unwrap();
         killpg(pid, Signal::SIGKILL).unwrap();
@@ -191,15 +165,9 @@ mod tests {
         assert!(own > 4 * children, "itself: {own:?} {children:?}");
 
         let (own, children) = measure(&format!("({work}); read end"));
-        assert!(
-            children > 4 * own,
-            "a child that it waited for: {own:?} {children:?}"
-        );
+        assert!(children > 4 * own, "a child that it waited for: {own:?} {children:?}");
 
         let (own, children) = measure(&format!("({work}; exec sleep 30) & wait"));
-        assert!(
-            children > 4 * own,
-            "a child that it left behind: {own:?} {children:?}"
-        );
+        assert!(children > 4 * own, "a child that it left behind: {own:?} {children:?}");
     }
 }

@@ -46,10 +46,7 @@ fn run(options: &Options) -> Result<ExitCode> {
             let took = session.run(options.requests)?;
             session.close()?;
             let rate = options.requests as f64 / took.as_secs_f64();
-            writeln!(
-                io::stdout(),
-                "{rate:.0} requests/s, every reply as it should be"
-            )?;
+            writeln!(io::stdout(), "{rate:.0} requests/s, every reply as it should be")?;
         }
         Command::Shutdown { server, rounds } => serve::shutdown(server, *rounds)?,
     }
@@ -59,11 +56,7 @@ fn run(options: &Options) -> Result<ExitCode> {
 /// Everything that was asked for, and the report.
 fn compare(options: &Options) -> Result<ExitCode> {
     let python = python::version(&options.python);
-    let runs = Runs {
-        options,
-        cores: Cores::find()?,
-        has_python: python.is_some(),
-    };
+    let runs = Runs { options, cores: Cores::find()?, has_python: python.is_some() };
     let heading = report::heading(&runs, python.as_deref());
     progress(heading.trim_end());
     // A server that is killed leaves its children to this process, which counts them.
@@ -80,9 +73,5 @@ fn compare(options: &Options) -> Result<ExitCode> {
         std::fs::write(path, text + "\n")?;
     }
     let failed = options.check && report.missed > 0;
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -91,31 +91,18 @@ impl Options {
         options.command = match words[..] {
             [] => Command::Run,
             ["help"] => Command::Help,
-            ["serve", server] => Command::Serve {
-                server: server.to_owned(),
-            },
+            ["serve", server] => Command::Serve { server: server.to_owned() },
             ["load", "echo", address] => {
-                let load = Load::Echo {
-                    connections: options.clients,
-                };
-                Command::Load {
-                    load,
-                    address: number(address)?,
-                }
+                let load = Load::Echo { connections: options.clients };
+                Command::Load { load, address: number(address)? }
             }
             ["load", "line", address] => {
-                let load = Load::Line {
-                    clients: options.clients,
-                };
-                Command::Load {
-                    load,
-                    address: number(address)?,
-                }
+                let load = Load::Line { clients: options.clients };
+                Command::Load { load, address: number(address)? }
             }
-            ["shutdown", server, rounds] => Command::Shutdown {
-                server: server.to_owned(),
-                rounds: number(rounds)?,
-            },
+            ["shutdown", server, rounds] => {
+                Command::Shutdown { server: server.to_owned(), rounds: number(rounds)? }
+            }
             _ => return Err(format!("{words:?} is no command").into()),
         };
         if options.clients == 0 || options.requests == 0 || options.repeat == Some(0) {
@@ -126,8 +113,7 @@ impl Options {
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not what was expected here").into())
+    text.parse().map_err(|_| format!("{text:?} is not what was expected here").into())
 }
 
 #[cfg(test)]
@@ -147,27 +133,15 @@ mod tests {
 
         let options = parse("load --clients 8 line 127.0.0.1:9 --requests 5").unwrap();
         let load = Load::Line { clients: 8 };
-        assert_eq!(
-            options.command,
-            Command::Load {
-                load,
-                address: ([127, 0, 0, 1], 9).into()
-            }
-        );
+        assert_eq!(options.command, Command::Load { load, address: ([127, 0, 0, 1], 9).into() });
         assert_eq!(options.requests, 5);
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in [
-            "--fast",
-            "--repeat",
-            "--repeat x",
-            "--repeat 0",
-            "serve",
-            "load line nowhere",
-            "walk",
-        ] {
+        for line in
+            ["--fast", "--repeat", "--repeat x", "--repeat 0", "serve", "load line nowhere", "walk"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -34,13 +34,8 @@ pub(crate) struct Comparison {
 }
 
 /// Servers whose `shutdown()` is timed while they are idle.
-pub(crate) const SHUTDOWN: &[&str] = &[
-    "tcp",
-    "threading",
-    "forking",
-    "cpython-tcp",
-    "cpython-threading",
-];
+pub(crate) const SHUTDOWN: &[&str] =
+    &["tcp", "threading", "forking", "cpython-tcp", "cpython-threading"];
 
 /// The longest that `shutdown()` of ours may take, in milliseconds.
 pub(crate) const SHUTDOWN_TARGET_MS: f64 = 5.0;
@@ -134,10 +129,7 @@ pub(crate) const CASES: &[Case] = &[
         requests: 100,
         slices: 25,
         servers: &["fork-loop", "forking", "cpython-forking"],
-        comparisons: &[
-            to_beat("forking", "fork-loop", 1.10),
-            to_see("forking", "cpython-forking"),
-        ],
+        comparisons: &[to_beat("forking", "fork-loop", 1.10), to_see("forking", "cpython-forking")],
     },
     Case {
         name: "fork-8",
@@ -150,29 +142,19 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-const THREADS_ON_LINES: &[Comparison] = &[
-    to_beat("threading", "std-thread", 0.6),
-    to_beat("threading", "cpython-threading", 0.25),
-];
+const THREADS_ON_LINES: &[Comparison] =
+    &[to_beat("threading", "std-thread", 0.6), to_beat("threading", "cpython-threading", 0.25)];
 
 pub(crate) fn is_meant_by(name: &str, word: &str) -> bool {
     name == word || name.split('-').next() == Some(word)
 }
 
 const fn to_beat(ours: &'static str, peer: &'static str, target: f64) -> Comparison {
-    Comparison {
-        ours,
-        peer,
-        target: Some(target),
-    }
+    Comparison { ours, peer, target: Some(target) }
 }
 
 const fn to_see(ours: &'static str, peer: &'static str) -> Comparison {
-    Comparison {
-        ours,
-        peer,
-        target: None,
-    }
+    Comparison { ours, peer, target: None }
 }
 
 /// What a server is called in the report.

@@ -17,10 +17,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(cases: &[CaseResult], shutdown: &[ShutdownResult]) -> Self {
-        let mut report = Self {
-            markdown: String::new(),
-            missed: 0,
-        };
+        let mut report = Self { markdown: String::new(), missed: 0 };
         if !cases.is_empty() {
             report.costs(cases);
             report.ratios(cases);
@@ -50,22 +47,16 @@ impl Report {
         self.line("| load | CPU time of | over that of | ratio [min..max] | target | |");
         self.line("|---|---|---|---:|---:|---|");
         for CaseResult { case, servers } in cases {
-            let cpu = |name| {
-                servers
-                    .iter()
-                    .find(|s| s.server == name)
-                    .map(|s| s.cpu_us.as_slice())
-            };
+            let cpu = |name| servers.iter().find(|s| s.server == name).map(|s| s.cpu_us.as_slice());
             for comparison in case.comparisons {
                 let Some((ours, peer)) = cpu(comparison.ours).zip(cpu(comparison.peer)) else {
                     continue;
                 };
                 let ratio = Spread::of_pairs(ours, peer);
                 let (target, verdict) = match (comparison.target, ratio) {
-                    (Some(target), Some(ratio)) => (
-                        format!("≤ {target:.2}"),
-                        self.verdict(ratio.median <= target),
-                    ),
+                    (Some(target), Some(ratio)) => {
+                        (format!("≤ {target:.2}"), self.verdict(ratio.median <= target))
+                    }
                     _ => (String::new(), ""),
                 };
                 self.line(&format!(
@@ -115,33 +106,17 @@ impl Report {
 pub(crate) fn heading(runs: &Runs<'_>, python: Option<&str>) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let model = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or("");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("");
     let model = model.trim_start_matches(['\t', ' ', ':']);
-    let processors = cpuinfo
-        .lines()
-        .filter(|line| line.starts_with("processor"))
-        .count();
+    let processors = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let load = read("/proc/loadavg");
-    let date = Command::new("date")
-        .args(["-u", "+%Y-%m-%d %H:%M UTC"])
-        .output();
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
     let date = date.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
 
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "- {}",
-        date.as_deref().unwrap_or("date unknown").trim()
-    );
-    let _ = writeln!(
-        text,
-        "- Linux {}",
-        read("/proc/sys/kernel/osrelease").trim()
-    );
+    let _ = writeln!(text, "- {}", date.as_deref().unwrap_or("date unknown").trim());
+    let _ = writeln!(text, "- Linux {}", read("/proc/sys/kernel/osrelease").trim());
     let _ = writeln!(text, "- {processors} x {model}");
     let _ = match runs.cores.apart() {
         Some((client, server)) => writeln!(
@@ -149,25 +124,15 @@ pub(crate) fn heading(runs: &Runs<'_>, python: Option<&str>) -> String {
             "- server on core {server}, clients on core {client}; in the loads named `all`, both on \
              every core"
         ),
-        None => writeln!(
-            text,
-            "- server and clients share one core: the rates mean little"
-        ),
+        None => writeln!(text, "- server and clients share one core: the rates mean little"),
     };
     let _ = match python {
         Some(version) => writeln!(text, "- CPython {version}"),
-        None => writeln!(
-            text,
-            "- **skipped: CPython's servers, there is no python3**"
-        ),
+        None => writeln!(text, "- **skipped: CPython's servers, there is no python3**"),
     };
     let busy = load.split(' ').next().unwrap_or("?");
     let length = if runs.options.short { ", short" } else { "" };
-    let _ = writeln!(
-        text,
-        "- {} repetitions{length}; load average before: {busy}",
-        runs.repeat()
-    );
+    let _ = writeln!(text, "- {} repetitions{length}; load average before: {busy}", runs.repeat());
     if cfg!(debug_assertions) {
         let _ = writeln!(text, "- **a debug build: the figures mean nothing**");
     }

@@ -45,33 +45,19 @@ pub(crate) struct Runs<'a> {
 
 impl Runs<'_> {
     pub(crate) fn repeat(&self) -> usize {
-        self.options
-            .repeat
-            .unwrap_or(if self.options.short { 3 } else { 5 })
+        self.options.repeat.unwrap_or(if self.options.short { 3 } else { 5 })
     }
 
     /// Runs every case that was asked for.
     pub(crate) fn cases(&self) -> Result<Vec<CaseResult>> {
         let wanted = |case: &&Case| self.is_wanted(|word| case.is_meant_by(word));
-        CASES
-            .iter()
-            .filter(wanted)
-            .map(|case| self.case(case))
-            .collect()
+        CASES.iter().filter(wanted).map(|case| self.case(case)).collect()
     }
 
     fn case(&self, case: &'static Case) -> Result<CaseResult> {
-        let servers = case
-            .servers
-            .iter()
-            .copied()
-            .filter(|server| self.can_run(server));
+        let servers = case.servers.iter().copied().filter(|server| self.can_run(server));
         let mut servers: Vec<_> = servers
-            .map(|server| ServerResult {
-                server,
-                cpu_us: Vec::new(),
-                per_second: Vec::new(),
-            })
+            .map(|server| ServerResult { server, cpu_us: Vec::new(), per_second: Vec::new() })
             .collect();
         for repetition in 1..=self.repeat() {
             // Each time another one begins, so that no place in the order is always the same one's.
@@ -89,18 +75,9 @@ impl Runs<'_> {
     fn repetition(&self, case: &Case, results: &mut [ServerResult]) -> Result<()> {
         let mut turns = Vec::new();
         for result in &*results {
-            turns.push(Turns::start(
-                case,
-                result.server,
-                &self.options.python,
-                &self.cores,
-            )?);
+            turns.push(Turns::start(case, result.server, &self.options.python, &self.cores)?);
         }
-        let slices = if self.options.short {
-            case.slices.div_ceil(5)
-        } else {
-            case.slices
-        };
+        let slices = if self.options.short { case.slices.div_ceil(5) } else { case.slices };
         for _ in 0..slices {
             for server in &mut turns {
                 server.slice(case.requests)?;
@@ -124,10 +101,7 @@ impl Runs<'_> {
             return Ok(Vec::new());
         }
         let rounds = if self.options.short { 5 } else { 20 };
-        let servers = SHUTDOWN
-            .iter()
-            .copied()
-            .filter(|server| self.can_run(server));
+        let servers = SHUTDOWN.iter().copied().filter(|server| self.can_run(server));
         servers
             .map(|server| {
                 let ms = self
@@ -153,18 +127,12 @@ impl Runs<'_> {
                 command
             }
         };
-        let output = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()?;
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("ended with {}", output.status).into());
         }
         let text = String::from_utf8(output.stdout)?;
-        let times = text
-            .lines()
-            .map(str::parse::<f64>)
-            .collect::<Result<Vec<_>, _>>()?;
+        let times = text.lines().map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
         Spread::of(times.iter().map(|ns| ns / 1e6)).ok_or_else(|| "printed no time".into())
     }
 
@@ -190,12 +158,7 @@ impl Turns {
         let process = ServerProcess::start(server, python, cores, case.placement)
             .map_err(|error| format!("{server}: {error}"))?;
         let session = case.load.open(process.address)?;
-        Ok(Self {
-            process,
-            session,
-            requests: 0,
-            took: Duration::ZERO,
-        })
+        Ok(Self { process, session, requests: 0, took: Duration::ZERO })
     }
 
     fn slice(&mut self, requests: usize) -> Result<()> {
@@ -209,10 +172,7 @@ impl Turns {
         self.session.close()?;
         let cpu = self.process.stop()?;
         let requests = self.requests as f64;
-        Ok((
-            cpu.as_secs_f64() * 1e6 / requests,
-            requests / self.took.as_secs_f64(),
-        ))
+        Ok((cpu.as_secs_f64() * 1e6 / requests, requests / self.took.as_secs_f64()))
     }
 }
 

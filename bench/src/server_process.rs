@@ -33,30 +33,15 @@ impl ServerProcess {
         placement: Placement,
     ) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([
-            "serve",
-            name,
-            "--python",
-            python,
-            "--for-seconds",
-            &LIFE_LIMIT.to_string(),
-        ]);
+        command.args(["serve", name, "--python", python, "--for-seconds", &LIFE_LIMIT.to_string()]);
         // A group of its own: a forking server is then ended together with its children.
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         cores.be_server(placement)?;
         let spawned = command.spawn();
         cores.be_client(placement)?;
 
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut server = Self {
-            address: nowhere,
-            child: spawned?,
-            meter: None,
-            reaped: false,
-        };
+        let mut server = Self { address: nowhere, child: spawned?, meter: None, reaped: false };
         let port = server.read_port()?;
         server.address.set_port(port);
         server.settle()?;
@@ -80,20 +65,14 @@ impl ServerProcess {
     }
 
     fn read_port(&mut self) -> Result<u16> {
-        let stdout = self
-            .child
-            .stdout
-            .as_mut()
-            .ok_or("the server has no standard output")?;
+        let stdout = self.child.stdout.as_mut().ok_or("the server has no standard output")?;
         let mut readable = [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
         if poll(&mut readable, PollTimeout::try_from(START_LIMIT)?)? == 0 {
             return Err("the server did not print its port in time".into());
         }
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        line.trim()
-            .parse()
-            .map_err(|_| format!("the server printed {line:?}, not its port").into())
+        line.trim().parse().map_err(|_| format!("the server printed {line:?}, not its port").into())
     }
 
     /// Waits until the server rests: what it does after the last reply (closing, ending threads,

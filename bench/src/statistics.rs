@@ -46,13 +46,6 @@ mod tests {
     fn ratios_are_taken_within_a_repetition() {
         // The second repetition ran on a machine ten times slower.
         let ratios = Spread::of_pairs(&[2.0, 20.0], &[4.0, 40.0]).unwrap();
-        assert_eq!(
-            ratios,
-            Spread {
-                median: 0.5,
-                min: 0.5,
-                max: 0.5
-            }
-        );
+        assert_eq!(ratios, Spread { median: 0.5, min: 0.5, max: 0.5 });
     }
 }

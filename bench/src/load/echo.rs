@@ -15,12 +15,7 @@ use crate::Result;
 pub(super) fn connect(address: SocketAddr, connections: usize) -> Result<Vec<Player>> {
     let player = |_| {
         let stream = super::connect(address)?;
-        Ok(Player {
-            stream,
-            sent: None,
-            reply: [0; LINE],
-            filled: 0,
-        })
+        Ok(Player { stream, sent: None, reply: [0; LINE], filled: 0 })
     };
     (0..connections).map(player).collect()
 }
@@ -66,7 +61,7 @@ impl Player {
         let count = self.stream.read(&mut self.reply[self.filled..])?;
         let Some(number) = self.sent.filter(|_| count > 0) else {
             return Err(
-                "a connection ended, or bytes came, when a reply was not yet complete".into(),
+                "a connection ended, or bytes came, when a reply was not yet complete".into()
             );
         };
         self.filled += count;
@@ -82,11 +77,7 @@ impl Player {
     pub(super) fn end(&self) -> Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         let surplus = (&self.stream).read(&mut [0; LINE])?;
-        if surplus == 0 {
-            Ok(())
-        } else {
-            Err(format!("{surplus} bytes too many").into())
-        }
+        if surplus == 0 { Ok(()) } else { Err(format!("{surplus} bytes too many").into()) }
     }
 }
 
@@ -102,7 +93,5 @@ fn answered(players: &[Player]) -> Result<Vec<usize>> {
     if poll(&mut waits, PollTimeout::try_from(REPLY_LIMIT)?)? == 0 {
         return Err("no reply in time".into());
     }
-    Ok((0..waits.len())
-        .filter(|&index| waits[index].any() == Some(true))
-        .collect())
+    Ok((0..waits.len()).filter(|&index| waits[index].any() == Some(true)).collect())
 }

@@ -32,9 +32,7 @@ pub(super) fn run(
     }
     thread::scope(|scope| {
         let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
-        clients
-            .into_iter()
-            .try_for_each(|client| client.join().map_err(|_| "a client panicked")?)
+        clients.into_iter().try_for_each(|client| client.join().map_err(|_| "a client panicked")?)
     })
 }
 

@@ -24,12 +24,7 @@ impl Load {
             Self::Echo { connections } => echo::connect(address, connections)?,
             Self::Line { .. } => Vec::new(),
         };
-        Ok(Session {
-            load: self,
-            address,
-            players,
-            requests: 0,
-        })
+        Ok(Session { load: self, address, players, requests: 0 })
     }
 }
 
@@ -98,11 +93,7 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
 }
 
 fn check(deadline: Instant) -> Result<()> {
-    if Instant::now() < deadline {
-        Ok(())
-    } else {
-        Err("the run took too long".into())
-    }
+    if Instant::now() < deadline { Ok(()) } else { Err("the run took too long".into()) }
 }
 
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
@@ -147,22 +138,18 @@ mod tests {
 
     #[test]
     fn right_replies_pass() {
-        for load in [
-            Load::Echo { connections: 1 },
-            Load::Line { clients: 1 },
-            Load::Line { clients: 3 },
-        ] {
+        for load in
+            [Load::Echo { connections: 1 }, Load::Line { clients: 1 }, Load::Line { clients: 3 }]
+        {
             run(load, server(|_, _| {})).unwrap();
         }
     }
 
     #[test]
     fn a_reply_with_one_wrong_byte_fails_the_run() {
-        for load in [
-            Load::Echo { connections: 1 },
-            Load::Line { clients: 1 },
-            Load::Line { clients: 3 },
-        ] {
+        for load in
+            [Load::Echo { connections: 1 }, Load::Line { clients: 1 }, Load::Line { clients: 3 }]
+        {
             let address = server(|chunk, reply| {
                 if chunk == 30 {
                     reply[10] ^= 1;
@@ -196,9 +183,6 @@ mod tests {
     fn every_request_has_its_own_line_of_the_same_length() {
         assert_ne!(line(1), line(10));
         assert_eq!(line(1_234_567_890)[7..17], *b"1234567890");
-        assert_eq!(
-            line(0).iter().position(|&byte| byte == b'\n'),
-            Some(LINE - 1)
-        );
+        assert_eq!(line(0).iter().position(|&byte| byte == b'\n'), Some(LINE - 1));
     }
 }

@@ -13,9 +13,7 @@ pub(super) fn exec(python: &str, arguments: &[&str]) -> Result<()> {
 /// The peers' script with these arguments.
 pub(crate) fn command(python: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(python);
-    command
-        .args(["-c", include_str!("../../peers/cpython.py")])
-        .args(arguments);
+    command.args(["-c", include_str!("../../peers/cpython.py")]).args(arguments);
     command
 }
 

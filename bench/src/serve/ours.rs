@@ -1,0 +1,114 @@
+//! The servers of this repository, with the peers' work as their handler.
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socketserver::mixin::MixIn;
+use socketserver::transport::Tcp;
+use socketserver::{
+    ForkingTcpServer, Pending, Server, StreamRequest, StreamRequestHandler, TcpServer,
+    ThreadingTcpServer,
+};
+
+use super::announce;
+use crate::Result;
+
+struct Echo;
+
+impl StreamRequestHandler for Echo {
+    fn handle(&mut self, request: &mut StreamRequest<'_>) -> socketserver::Result {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if request.rfile.read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            request.wfile.write_all(&line)?;
+        }
+    }
+}
+
+/// `TcpServer`, `ThreadingTcpServer` or `ForkingTcpServer`.
+type EchoServer<M> = Server<Tcp, M, Echo, ()>;
+
+const ADDRESS: &str = "127.0.0.1:0";
+
+pub(super) fn tcp() -> Result<()> {
+    serve(&TcpServer::bind(ADDRESS, || Echo)?)
+}
+
+pub(super) fn threading() -> Result<()> {
+    serve(&ThreadingTcpServer::bind(ADDRESS, || Echo)?)
+}
+
+pub(super) fn forking() -> Result<()> {
+    serve(&ForkingTcpServer::bind(ADDRESS, || Echo)?)
+}
+
+fn serve<M: MixIn<Pending<Tcp, ()>>>(server: &EchoServer<M>) -> Result<()> {
+    announce(address(server)?.port())?;
+    Ok(server.serve_forever()?)
+}
+
+/// Times `shutdown()` so many times, each on a new server that has served and is idle.
+pub(super) fn shutdown(name: &str, rounds: usize) -> Result<()> {
+    for round in 0..rounds {
+        let took = match name {
+            "tcp" => time_shutdown(&TcpServer::bind(ADDRESS, || Echo)?, round),
+            "threading" => time_shutdown(&ThreadingTcpServer::bind(ADDRESS, || Echo)?, round),
+            "forking" => {
+                let builder = ForkingTcpServer::builder(|| Echo).allow_threads(true);
+                time_shutdown(&builder.bind(ADDRESS)?, round)
+            }
+            _ => Err(format!("no server of ours is named {name:?}").into()),
+        };
+        writeln!(io::stdout(), "{}", took?.as_nanos())?;
+    }
+    Ok(())
+}
+
+fn time_shutdown<M>(server: &EchoServer<M>, round: usize) -> Result<Duration>
+where
+    M: MixIn<Pending<Tcp, ()>> + Sync,
+{
+    let address = address(server)?;
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve_forever());
+        let took = ask(address).map(|()| {
+            // The same pauses as on the other side; see there.
+            let pause = 10 + u64::try_from(round).unwrap_or(0) * 97 % 500;
+            thread::sleep(Duration::from_millis(pause));
+            let begin = Instant::now();
+            server.shutdown();
+            begin.elapsed()
+        });
+        if took.is_err() {
+            server.shutdown();
+        }
+        serving.join().map_err(|_| "the server panicked")??;
+        took
+    })
+}
+
+/// Makes sure that it serves.
+fn ask(address: SocketAddr) -> Result<()> {
+    let mut client = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    client.set_read_timeout(Some(Duration::from_secs(10)))?;
+    client.write_all(b"serving\n")?;
+    let mut reply = [0; 8];
+    client.read_exact(&mut reply)?;
+    if &reply != b"serving\n" {
+        return Err("wrong reply".into());
+    }
+    // Closing would not do: a forked child has a copy of the client's end.
+    Ok(client.shutdown(Shutdown::Both)?)
+}
+
+fn address<M>(server: &EchoServer<M>) -> Result<SocketAddr>
+where
+    M: MixIn<Pending<Tcp, ()>>,
+{
+    Ok(server.server_address().as_inet().ok_or("a TCP server has an internet address")?)
+}
