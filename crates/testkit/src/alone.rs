@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::eventually;
+use crate::{eventually, watch};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -10,12 +10,13 @@ static ALONE: Mutex<()> = Mutex::new(());
 const THREAD_PREFIX: &str = "socketserver";
 
 /// Lets this test run while no other of the same binary does, and checks when it is dropped that
-/// nothing is left behind.
+/// nothing is left behind. A test that hangs ends the process, after a minute.
 ///
 /// Declare it first in a test, so that it is dropped last.
 #[must_use = "the check is made when it is dropped"]
 pub fn alone() -> Alone {
     let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    watch::begin();
     Alone { descriptors: descriptors(), children: children(), _guard: guard }
 }
 
@@ -29,6 +30,7 @@ pub struct Alone {
 
 impl Drop for Alone {
     fn drop(&mut self) {
+        watch::end();
         // The failure that is already under way says more.
         if std::thread::panicking() {
             return;
@@ -76,6 +78,26 @@ pub fn threads() -> Vec<String> {
         .map(|name| name.trim_end().to_owned())
         .filter(|name| name.starts_with(THREAD_PREFIX))
         .collect()
+}
+
+/// Whether the thread of this process that is called `name` waits in `ppoll(2)` without a
+/// timeout, so that nothing but an event can wake it.
+pub fn sleeps_for_ever(name: &str) -> bool {
+    /// The number of the call, as `/proc` shows it.
+    const PPOLL: &str = if cfg!(target_arch = "x86_64") { "271" } else { "73" };
+
+    let Ok(folder) = fs::read_dir("/proc/self/task") else {
+        return false;
+    };
+    folder.flatten().any(|entry| {
+        let read = |file| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+        let call = read("syscall");
+        let mut words = call.split_whitespace();
+        // Its number, and its third argument.
+        read("comm").trim_end() == name
+            && words.next() == Some(PPOLL)
+            && words.nth(2) == Some("0x0")
+    })
 }
 
 /// The process ids of this process's children, zombies among them.

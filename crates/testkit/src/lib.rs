@@ -10,8 +10,9 @@ mod gate;
 mod path;
 mod process;
 mod trace;
+mod watch;
 
-pub use self::alone::{Alone, alone, children, descriptors, threads};
+pub use self::alone::{Alone, alone, children, descriptors, sleeps_for_ever, threads};
 pub use self::client::{Client, Connect, datagram_client, unix_datagram_client};
 pub use self::gate::Gate;
 pub use self::path::{SocketPath, socket_path};

@@ -1,0 +1,124 @@
+//! Loops and shutdowns on several threads at a time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use socketserver::mixin::{Synchronous, Threading};
+use socketserver::transport::{Tcp, UnixStream};
+use testkit::DEADLINE;
+
+use crate::common::{Mix, Wire, bound, serve};
+
+/// A31: CPython's own test: start a loop on a thread, and stop it at once.
+#[test]
+fn a_loop_that_is_stopped_as_it_begins_ends() {
+    let _alone = testkit::alone();
+    for _ in 0..20 {
+        let server = bound::<Tcp, Synchronous>(|builder| builder);
+        thread::scope(|scope| {
+            let serving = scope.spawn(|| server.serve_forever());
+            server.shutdown();
+            serving.join().unwrap().unwrap();
+        });
+        server.close();
+    }
+}
+
+/// A32.
+#[test]
+fn all_who_shut_a_server_down_return() {
+    let _alone = testkit::alone();
+    let server = bound::<Tcp, Threading>(|builder| builder);
+    for round in 0..5 {
+        thread::scope(|scope| {
+            let serving = scope.spawn(|| server.serve_forever());
+            assert_eq!(server.send("echo up").reply().unwrap(), "up", "in round {round}");
+            for _ in 0..8 {
+                scope.spawn(|| server.shutdown());
+            }
+            serving.join().unwrap().unwrap();
+        });
+    }
+    server.close();
+}
+
+/// A25, A32, B6: all loops of a server end.
+#[test]
+fn all_loops_of_a_server_are_stopped() {
+    let _alone = testkit::alone();
+    let server = bound::<UnixStream, Threading>(|builder| builder);
+    thread::scope(|scope| {
+        let loops: Vec<_> = (0..3).map(|_| scope.spawn(|| server.serve_forever())).collect();
+        for number in 0..9 {
+            let text = format!("echo {number}");
+            assert_eq!(server.send(&text).reply().unwrap(), number.to_string());
+        }
+        server.shutdown();
+        for serving in loops {
+            serving.join().unwrap().unwrap();
+        }
+    });
+    server.close();
+}
+
+/// B3, B43: however loops and shutdowns fall together, none is lost and none is left over.
+#[test]
+fn no_shutdown_is_left_over_for_the_next_loop() {
+    let _alone = testkit::alone();
+    let server = bound::<UnixStream, Synchronous>(|builder| builder);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    server.shutdown();
+                }
+            });
+        }
+        for _ in 0..200 {
+            // Ends only because one of the two stops it.
+            server.serve_forever().unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    // The two have ended after the last loop, so what they asked then was nothing.
+    assert!(!server.shutdown_handle().is_requested());
+    let served = server.while_serving(|| {
+        assert_eq!(server.send("echo still").reply().unwrap(), "still");
+    });
+    served.unwrap();
+    server.close();
+}
+
+/// A29: `request_shutdown` does not wait for the request at hand.
+#[test]
+fn a_request_to_stop_does_not_wait() {
+    let _alone = testkit::alone();
+    let server = serve::<Tcp, Synchronous>();
+    let mut held = server.hold();
+    server.shutdown_handle().request_shutdown();
+    assert!(server.shutdown_handle().is_requested(), "the request runs still");
+    server.server().gate.open();
+    assert_eq!(held.reply().unwrap(), "released");
+    server.stop();
+}
+
+/// A22, A29: when it has returned, no request is accepted.
+fn accepts_nothing_afterwards<T: Wire, M: Mix<T>>() {
+    let _alone = testkit::alone();
+    let server = serve::<T, M>();
+    assert_eq!(server.ask("echo before"), "before");
+    server.shutdown();
+    let accepted = server.server().trace.count("verify_request");
+    let _client = server.connect().send("echo after");
+    assert!(server.server_close(Some(DEADLINE)));
+    assert_eq!(server.server().trace.count("verify_request"), accepted);
+    server.stop();
+}
+
+/// A22, A29.
+#[test]
+fn nothing_is_accepted_after_a_shutdown() {
+    accepts_nothing_afterwards::<Tcp, Synchronous>();
+    accepts_nothing_afterwards::<UnixStream, Threading>();
+}
