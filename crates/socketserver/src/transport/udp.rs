@@ -113,6 +113,10 @@ impl PacketSocket for UdpSocket {
         if let (SocketAddr::V4(v4), Some(IpAddr::V6(_))) = (to, source) {
             to = SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port());
         }
+        // Somebody else than the client may be of the other family, which cannot be reached from
+        // the address that the client asked.
+        let is_ipv4 = |ip: IpAddr| ip.to_canonical().is_ipv4();
+        let source = source.filter(|&source| is_ipv4(source) == is_ipv4(to.ip()));
         send_udp(self.as_fd(), data, to, source)
     }
 }
