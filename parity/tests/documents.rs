@@ -1,7 +1,10 @@
 //! The project's documents agree with each other and with the tree.
 
+use std::env;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The documents whose links are looked at.
 const DOCUMENTS: [&str; 9] = [
@@ -52,4 +55,31 @@ fn both_readmes_show_the_same_echo_server() {
     let shown = program("README.md");
     assert!(shown.contains("serve_forever"), "{shown}");
     assert_eq!(shown, program("crates/socketserver/README.md"));
+}
+
+/// Prints the public names of Python's module, of its classes, and of a handler's attributes.
+const NAMES: &str = "\
+import re, inspect, socketserver as module
+names = set(module.__all__)
+for name in module.__all__:
+    names |= set(vars(getattr(module, name)))
+names |= set(re.findall(r'self\\.(\\w+)(?:, self\\.\\w+)* = ', inspect.getsource(module)))
+print(*sorted(name for name in names if not name.startswith('_')))
+";
+
+/// A1: the page 'From Python' leaves out no name that Python's own module has.
+#[test]
+fn every_name_of_pythons_is_on_the_page_from_python() {
+    let python = env::var_os("PARITY_PYTHON").unwrap_or_else(|| "python3".into());
+    let Ok(output) = Command::new(python).args(["-c", NAMES]).output() else {
+        // Not `eprintln!`, which nobody would see.
+        let _ = writeln!(io::stderr(), "SKIPPED: there is no python3 here");
+        return;
+    };
+    let names = String::from_utf8(output.stdout).expect("names are text");
+    assert!(names.contains("verify_request"), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = read("crates/socketserver/src/manual/from_python.md");
+    let words: Vec<_> = page.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let missing: Vec<_> = names.split_whitespace().filter(|name| !words.contains(name)).collect();
+    assert_eq!(missing, [] as [&str; 0]);
 }
