@@ -2,7 +2,7 @@
 
     serve.py <transport> <mixin> <behaviour>
 
-The behaviour is a list of `key=value` words in one argument. Commands are lines: `handle_request`
+`nursery.py` forks processes that do the same. The behaviour is a list of `key=value` words in one argument. Commands are lines: `handle_request`
 and `serve` are queued for the loop's thread, `shutdown` and `close` run at once, each on a thread
 of its own, and `exit` ends.
 """
@@ -15,7 +15,7 @@ import threading
 
 from handlers import handler_class
 from hooks import TRANSPORTS, server_address, server_class
-from tracing import kind, this_thread_is, trace
+from tracing import kind, start, this_thread_is, trace
 
 POLL_INTERVAL = 0.02
 
@@ -28,9 +28,9 @@ class Selector(socketserver._ServerSelector):
         return super().select(timeout)
 
 
-def main():
+def main(transport, mixin, words):
+    start()
     this_thread_is("main")
-    transport, mixin, words = sys.argv[1:]
     behaviour = dict(word.split("=", 1) for word in words.split())
     make = server_class(transport, mixin)
     where, squatter = server_address(transport, behaviour)
@@ -59,7 +59,8 @@ def serve(server, behaviour, rebind):
             server.passes = 0
             jobs.put(command)
         elif command == "exit":
-            break
+            trace(None, "~exit")
+            os._exit(0)
         else:
             server.passes = 0
             call = {
@@ -68,8 +69,7 @@ def serve(server, behaviour, rebind):
                 "rebind": rebind,
             }[command]
             threading.Thread(target=control, args=(command, call), daemon=True).start()
-    else:
-        os._exit(1)
+    os._exit(1)
 
 
 def control(command, call):
@@ -106,4 +106,5 @@ def address(server):
     return server.server_address
 
 
-main()
+if __name__ == "__main__":
+    main(*sys.argv[1:])

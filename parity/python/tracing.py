@@ -12,8 +12,14 @@ import os
 import socket
 import threading
 
-_main_process = os.getpid()
+_main_process = None
 _places = threading.local()
+
+
+def start():
+    """Says that this process is the server, and no forked child."""
+    global _main_process
+    _main_process = os.getpid()
 
 
 def this_thread_is(place):

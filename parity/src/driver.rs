@@ -99,8 +99,8 @@ impl Driver<'_> {
     fn finish(mut self, end: Result<(), Stop>) -> Run {
         self.outcome.broken = match end {
             Ok(()) => {
-                let how = self.server.end(PATIENCE);
-                (how != "exit status: 0").then(|| format!("the server's process: {how}"))
+                let ended = self.server.end(PATIENCE);
+                (!ended).then(|| "the server's process did not end well".to_owned())
             }
             Err(Stop::Broken(why)) => Some(why),
             Err(Stop::Hung) => None,

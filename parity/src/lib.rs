@@ -15,6 +15,7 @@ pub mod client;
 pub mod compare;
 pub mod differences;
 pub mod driver;
+pub mod nursery;
 pub mod outcome;
 pub mod pattern;
 pub mod product;

@@ -12,7 +12,7 @@ use std::{env, thread};
 use parity::differences::{INTENDED, Intended};
 use parity::run::{Comparison, faults, run_all};
 use parity::scenario::Scenario;
-use parity::server::Side;
+use parity::server::{Side, Start};
 use parity::{pattern, product, python};
 
 const USAGE: &str = "\
@@ -100,7 +100,7 @@ fn compare(options: &Options) -> io::Result<bool> {
     };
     let ours = Side {
         name: "ours".to_owned(),
-        command: vec![env::current_exe()?, PathBuf::from("serve")],
+        start: Start::Program(vec![env::current_exe()?, PathBuf::from("serve")]),
         patient: true,
     };
     let scenarios = options.scenarios();

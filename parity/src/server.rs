@@ -1,47 +1,53 @@
-//! A server under test: a child process that writes its trace and reads commands.
+//! A server under test: a process that writes its trace and reads commands.
 
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::nursery::Nursery;
 use crate::scenario::Scenario;
 use crate::trace::Trace;
 
-/// Held for writing while a server is started: its process has, until it runs the program, copies
-/// of all that is open here, so what is closed meanwhile would stay open.
-static SPAWNING: RwLock<()> = RwLock::new(());
-
-/// Does something that closes a descriptor, so that it is closed.
-pub fn closing<R>(close: impl FnOnce() -> R) -> R {
-    let _not_spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
-    close()
-}
-
-/// One of the two sides of the comparison: how its servers are started.
+/// One of the two sides of the comparison.
 #[derive(Clone, Debug)]
 pub struct Side {
     /// What reports call it.
     pub name: String,
-    /// The program and the arguments that come before those of the scenario.
-    pub command: Vec<PathBuf>,
+    /// How its servers are started.
+    pub start: Start,
     /// Whether probes give it all the time there is: a server that is not known to hang.
     pub patient: bool,
 }
 
-/// A running server process.
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// By a program and the arguments that come before those of the scenario.
+    Program(Vec<PathBuf>),
+    /// By a process that forks one.
+    Nursery(Arc<Nursery>),
+}
+
+/// A running server process: the leader of a group, so that whatever it forks can be ended with
+/// it.
 #[derive(Debug)]
 pub struct Server {
-    process: Child,
-    commands: Option<ChildStdin>,
+    group: Pid,
+    /// Unless it is a nursery's.
+    process: Option<Child>,
+    commands: File,
     trace: Arc<Trace>,
     reader: Option<JoinHandle<()>>,
-    errors: Option<JoinHandle<String>>,
+    errors: PathBuf,
+    has_ended: bool,
 }
 
 impl Server {
@@ -51,33 +57,47 @@ impl Server {
     ///
     /// The program cannot be started.
     pub fn start(side: &Side, scenario: &Scenario, folder: &Path) -> io::Result<Self> {
-        let spawning = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
-        let mut process = Command::new(&side.command[0])
-            .args(&side.command[1..])
-            .args([scenario.transport.to_string(), scenario.mixin.to_string()])
-            .arg(&scenario.behaviour)
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A group of its own: whatever it forks can be ended with it.
-            .process_group(0)
-            .spawn()?;
-        drop(spawning);
-        let commands = process.stdin.take();
+        let arguments = [
+            scenario.transport.to_string(),
+            scenario.mixin.to_string(),
+            scenario.behaviour.clone(),
+        ];
+        let errors = folder.join("stderr");
+        let mut spawning = None;
+        let (group, process, commands, output) = match &side.start {
+            Start::Nursery(nursery) => {
+                let (group, wire) = nursery.fork(&arguments, folder)?;
+                (group, None, wire.try_clone()?, wire)
+            }
+            Start::Program(command) => {
+                spawning = Some(SPAWNING.write().unwrap_or_else(PoisonError::into_inner));
+                let mut process = spawn(command, &arguments, folder, File::create(&errors)?)?;
+                let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+                let input = process.stdin.take().map(OwnedFd::from);
+                let output = process.stdout.take().map(OwnedFd::from);
+                let (Some(pid), Some(input), Some(output)) = (pid, input, output) else {
+                    return Err(io::Error::other("a process without pipes"));
+                };
+                (pid, Some(process), input, output)
+            }
+        };
         let trace = Arc::new(Trace::default());
-        let reader = process.stdout.take().map(|output| {
-            let trace = Arc::clone(&trace);
-            thread::spawn(move || trace.fill(BufReader::new(output)))
-        });
-        let errors = process.stderr.take().map(|mut output| {
-            thread::spawn(move || {
-                let mut bytes = Vec::new();
-                let _ = output.read_to_end(&mut bytes);
-                String::from_utf8_lossy(&bytes).into_owned()
-            })
-        });
-        Ok(Self { process, commands, trace, reader, errors })
+        let filled = Arc::clone(&trace);
+        let reader = thread::spawn(move || filled.fill(BufReader::new(File::from(output))));
+        if spawning.is_some() {
+            // Once it has written something, it has run the program.
+            trace.wait(START, |lines| !lines.is_empty());
+        }
+        drop(spawning);
+        Ok(Self {
+            group,
+            process,
+            commands: File::from(commands),
+            trace,
+            reader: Some(reader),
+            errors,
+            has_ended: false,
+        })
     }
 
     /// What it has written.
@@ -87,58 +107,93 @@ impl Server {
 
     /// Tells it to do something. One that has ended is told nothing: its trace says so.
     pub fn command(&mut self, command: &str) {
-        if let Some(commands) = &mut self.commands {
-            let _ = writeln!(commands, "{command}").and_then(|()| commands.flush());
-        }
+        let _ = self.commands.write_all(format!("{command}\n").as_bytes());
     }
 
     /// Waits for the process and all that it forked to end, and kills them if they do not.
-    /// Returns how it went.
-    pub fn end(&mut self, patience: Duration) -> String {
-        if self.trace.wait_end(patience) {
-            return self.wait(patience);
-        }
+    /// Returns whether it ended by itself and well.
+    pub fn end(&mut self, patience: Duration) -> bool {
+        self.has_ended = self.trace.wait_end(patience);
+        let said_so = self.trace.lines().last().is_some_and(|line| line.event == "~exit");
+        let exited = match &mut self.process {
+            Some(process) if self.has_ended => exits(process, patience),
+            _ => self.has_ended,
+        };
         self.kill();
-        "killed: it did not end".to_owned()
+        said_so && exited
     }
 
-    /// Kills the process and all that it forked.
+    /// Kills the process and all that it forked, unless they have ended.
     pub fn kill(&mut self) {
-        let group = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            let _ = kill_process_group(group, Signal::KILL);
+        if !self.has_ended {
+            let _ = kill_process_group(self.group, Signal::KILL);
+            self.has_ended = true;
         }
-        let _ = self.process.wait();
-    }
-
-    /// What it wrote to standard error, once it has ended.
-    pub fn errors(&mut self) -> String {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default()
     }
 
-    fn wait(&mut self, patience: Duration) -> String {
-        let deadline = Instant::now() + patience;
-        loop {
-            match self.process.try_wait() {
-                Ok(Some(status)) => return status.to_string(),
-                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-                Ok(None) | Err(_) => {
-                    self.kill();
-                    return "killed: it did not end".to_owned();
-                }
-            }
+    /// What it wrote to standard error.
+    pub fn errors(&self) -> String {
+        let mut bytes = Vec::new();
+        let read = File::open(&self.errors).and_then(|mut file| file.read_to_end(&mut bytes));
+        match read {
+            Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => String::new(),
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.reader.is_some() {
-            self.kill();
-            self.errors();
+        self.kill();
+    }
+}
+
+/// How long a program may take to write its first line.
+const START: Duration = Duration::from_secs(15);
+
+/// Held for writing while a program is started: its process has, until it runs the program, copies
+/// of all that is open here, so what is closed meanwhile would stay open.
+static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Does something that closes a descriptor, so that it is closed.
+pub fn closing<R>(close: impl FnOnce() -> R) -> R {
+    let _not_spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
+    close()
+}
+
+fn spawn(
+    command: &[PathBuf],
+    arguments: &[String],
+    folder: &Path,
+    errors: File,
+) -> io::Result<Child> {
+    let program = fs::canonicalize(&command[0])?;
+    Command::new(program)
+        .args(&command[1..])
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+}
+
+/// Waits for a process whose output has ended. Returns whether it exited with 0.
+fn exits(process: &mut Child, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        match process.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+            Ok(None) | Err(_) => return false,
         }
     }
 }

@@ -116,7 +116,9 @@ where
         Ok(server) => Arc::new(server),
         Err(error) => {
             trace(format_args!("constructor.raised:{}", kind(Some(&error))));
-            return io::stdin().lock().lines().next().transpose().map(drop);
+            let _exit = io::stdin().lock().lines().next();
+            trace("~exit");
+            return Ok(());
         }
     };
     trace(format_args!("~address {}", plain(server.server_address())));
@@ -159,7 +161,10 @@ where
                 T::default().server_bind(address).map(drop)
             }),
             // The loop's thread may still wait for jobs.
-            "exit" => process::exit(0),
+            "exit" => {
+                trace("~exit");
+                process::exit(0);
+            }
             other => return Err(io::Error::other(format!("no such command: {other:?}"))),
         }
     }
