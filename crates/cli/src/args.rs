@@ -23,14 +23,13 @@ use crate::protocol::Protocol;
                       socketserver [OPTIONS] ENDPOINT... --protocol NAME\n       \
                       socketserver [OPTIONS] ENDPOINT... -- PROGRAM [ARG]..."
 )]
-#[command(group = ArgGroup::new("service").required(true).args(["echo", "protocol", "program"]))]
-#[command(group = ArgGroup::new("print").args(["man", "completions"]).conflicts_with("service"))]
+#[command(group = ArgGroup::new("service").args(["echo", "protocol", "program"]))]
 pub(crate) struct Args {
     /// Where to serve: tcp://HOST:PORT, udp://HOST:PORT, unix:PATH, unixgram:PATH, fd:NUMBER
     ///
     /// See ENDPOINTS below for all of them and their options. Several may be given; all are served
     /// alike.
-    #[arg(value_name = "ENDPOINT", required_unless_present = "print")]
+    #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoints: Vec<String>,
 
     /// The same as --protocol echo

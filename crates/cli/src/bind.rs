@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram as UnixDatagramSocket, UnixListener};
 use std::sync::Arc;
 
+use nix::libc::EBADF;
 use socket2::SockRef;
 use socketserver::mixin::{AnyMixIn, Forking, Synchronous, Threading};
 use socketserver::transport::{Datagram, Stream, Tcp, Transport, Udp, UnixDatagram, UnixStream};
@@ -65,7 +66,7 @@ pub(crate) fn bind(endpoint: &Endpoint, settings: &Settings) -> Result<Arc<dyn S
         Place::Unix { scheme: Unix::Stream, name } => bind_unix(name, *options, settings),
         Place::Unix { scheme: Unix::Datagram, name } => bind_unixgram(name, *options, settings),
         Place::Descriptor(number) => {
-            take(*number).and_then(|fd| of_descriptor(fd, *options, settings))
+            inherited(*number).and_then(|fd| of_descriptor(fd, *options, settings))
         }
     };
     bound.map_err(|error| Fatal::of(endpoint, &error))
@@ -124,6 +125,18 @@ fn of_descriptor(fd: OwnedFd, options: Options, settings: &Settings) -> io::Resu
             ready(&state, "unixgram", builder.from_socket(UnixDatagramSocket::from(fd))?)
         }
         other => return Err(invalid(format!("there is no server for a {other:?} socket"))),
+    })
+}
+
+/// Takes over a descriptor that this process was started with.
+///
+/// # Errors
+///
+/// That there is none under this number.
+pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    take(number).map_err(|error| match error.raw_os_error() {
+        Some(EBADF) => invalid("no descriptor is open under this number".to_owned()),
+        _ => error,
     })
 }
 

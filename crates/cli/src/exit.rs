@@ -15,7 +15,7 @@ pub(crate) const PERMANENT: u8 = 100;
 pub(crate) const TEMPORARY: u8 = 111;
 
 /// Why the command cannot serve, or not any longer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fatal {
     pub(crate) code: u8,
     /// One line that names what is wrong.

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use clap::FromArgMatches;
 use socketserver::SignalGuard;
-use socketserver_sys::descriptor::take;
 
 use crate::args::{Args, LogFormat, MixIn};
-use crate::bind::{Settings, bind};
+use crate::bind::{Settings, bind, inherited};
 use crate::endpoint::Endpoint;
 use crate::exit::{COMPLETE, CUT, Fatal, TEMPORARY};
 use crate::handler::Service;
@@ -76,6 +75,10 @@ fn flatten(error: &clap::Error) -> String {
 }
 
 fn serve(args: &Args, log: Log) -> Result<u8, Fatal> {
+    if args.endpoints.is_empty() {
+        let text = "no ENDPOINT to serve on; try: socketserver tcp://127.0.0.1:9999 --echo";
+        return Err(Fatal::usage(text));
+    }
     let endpoints = args
         .endpoints
         .iter()
@@ -131,8 +134,10 @@ fn settings(args: &Args, log: Log) -> Result<Settings, Fatal> {
             return Err(Fatal::usage(text));
         }
         (None, Some((name, args))) => Service::Program(Program::find(name, args)?),
-        // The definitions of the arguments see to it that there is one.
-        (None, None) => return Err(Fatal::usage("nothing to serve")),
+        (None, None) => {
+            let text = "nothing to serve; give --echo, --protocol NAME or -- PROGRAM";
+            return Err(Fatal::usage(text));
+        }
     };
     Ok(Settings {
         mixin: args.mixin,
@@ -144,7 +149,7 @@ fn settings(args: &Args, log: Log) -> Result<Settings, Fatal> {
 }
 
 fn take_ready(number: RawFd) -> Result<OwnedFd, Fatal> {
-    take(number).map_err(|error| Fatal::of(format_args!("--ready-fd {number}"), &error))
+    inherited(number).map_err(|error| Fatal::of(format_args!("--ready-fd {number}"), &error))
 }
 
 /// Tells whoever waits for it that all is being served.
@@ -168,8 +173,6 @@ mod tests {
     fn what_is_wrong_with_the_arguments_is_one_line_that_names_it() {
         for (args, part) in [
             (&["--echoo", "tcp://a:1"][..], "'--echoo'"),
-            (&["tcp://a:1"][..], "--echo"),
-            (&["--echo"][..], "ENDPOINT"),
             (&["tcp://a:1", "--protocol", "gopher"][..], "'gopher'"),
             (&["tcp://a:1", "--echo", "--drain", "soon"][..], "'soon'"),
             (&["tcp://a:1", "--echo", "--max", "0"][..], "'0'"),

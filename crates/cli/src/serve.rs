@@ -96,7 +96,8 @@ impl Signals {
 ///
 /// Why an endpoint was lost, if so it was.
 pub(crate) fn on_threads(servers: &[Arc<dyn Serve>], signals: &Signals) -> Result<(), Fatal> {
-    let lost = Arc::new((Waker::new().map_err(no_waker)?, OnceLock::new()));
+    let waker = Waker::new().map_err(|error| Fatal::of("waiting for signals", &error))?;
+    let lost = Arc::new((waker, OnceLock::new()));
     for server in servers {
         let (server, lost) = (Arc::clone(server), Arc::clone(&lost));
         let name = server.state().name().to_owned();
@@ -117,16 +118,12 @@ pub(crate) fn on_threads(servers: &[Arc<dyn Serve>], signals: &Signals) -> Resul
         let [stop, is_lost] = wait(entries.map(|fd| (fd, Interest::Read)), None)
             .map_err(|error| Fatal::of("waiting for signals", &error))?;
         if is_lost && let Some(fatal) = lost.1.get() {
-            return Err(Fatal { code: fatal.code, text: fatal.text.clone() });
+            return Err(Fatal::clone(fatal));
         }
         if stop {
             return Ok(());
         }
     }
-}
-
-fn no_waker(error: io::Error) -> Fatal {
-    Fatal::of("waiting for signals", &error)
 }
 
 /// Serves all endpoints on this thread, the only one, until a signal comes or one of them is lost:

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const LONGEST_REPLY: usize = 64 * 1024;
 
 /// How a program ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Ended {
     Itself(ExitStatus),
     /// It was cut, and is gone with all that it had started.
