@@ -175,6 +175,7 @@ fn main() -> io::Result<()> {
     let room = Arc::new(Room::default());
     let server =
         ThreadingTcpServer::builder(|| Visit).shared_server(Arc::clone(&room)).bind(address)?;
+    let _signals = server.shutdown_handle().on_signals()?;
     println!("listening on {}", server.server_address());
     let mut unix_server = None;
     if let Some(path) = path {
@@ -182,7 +183,6 @@ fn main() -> io::Result<()> {
         println!("listening on {}", server.server_address());
         unix_server = Some(server.spawn()?); // serves on a thread of its own
     }
-    let _signals = server.shutdown_handle().on_signals()?;
     server.serve_forever()?;
 
     server.server_close(Some(Duration::from_secs(1)));

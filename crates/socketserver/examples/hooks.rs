@@ -108,8 +108,8 @@ fn main() -> io::Result<()> {
         .timeout(Duration::from_secs(1)) // of `handle_request`
         .poll_interval(Duration::from_millis(200)) // of `serve_forever`
         .bind(address)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
 
     server.handle_request()?; // one request, or `handle_timeout` after a second without any
     server.serve_forever()?;

@@ -217,8 +217,8 @@ fn main() -> io::Result<()> {
         .spawn()?;
     let clerks =
         ThreadingTcpServer::builder(|| Clerk).shared_server(Arc::clone(&table)).bind(address)?;
-    println!("listening on {}", clerks.server_address());
     let _signals = clerks.shutdown_handle().on_signals()?;
+    println!("listening on {}", clerks.server_address());
     clerks.serve_forever()?;
 
     clerks.server_close(Some(Duration::from_secs(1)));

@@ -47,8 +47,8 @@ fn serve<M>(server: &Server<Tcp, M, WhoAmI>) -> Result<(), Box<dyn error::Error>
 where
     M: MixIn<Pending<Tcp, ()>>,
 {
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
     server.server_close(Some(Duration::from_secs(1)));
     Ok(())

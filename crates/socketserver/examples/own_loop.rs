@@ -43,11 +43,11 @@ fn main() -> io::Result<()> {
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9999".into());
     let echo = ThreadingTcpServer::bind(&*address, handler_fn(copy))?;
     let uptime = UdpServer::builder(|| Uptime).server(Begun(Instant::now())).bind(&*address)?;
+    let stop = echo.shutdown_handle();
+    let _signals = stop.on_signals()?;
     println!("listening on {} by TCP", echo.server_address());
     println!("listening on {} by UDP", uptime.server_address());
 
-    let stop = echo.shutdown_handle();
-    let _signals = stop.on_signals()?;
     while !stop.is_requested() {
         // Asked anew each time, for a server that has no thread to spare leaves its socket out.
         let sets = [echo.poll_set(), uptime.poll_set()];

@@ -162,8 +162,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let queue = arguments.next().map_or(Ok(16), |limit| limit.parse())?;
 
     let server = TcpServer::builder(|| Echo).mixin(Workers::new(workers, queue)?).bind(address)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
     server.server_close(Some(Duration::from_secs(1)));
     Ok(())

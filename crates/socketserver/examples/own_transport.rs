@@ -96,8 +96,8 @@ fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9999".into());
     let server =
         ThreadingTcpServer::builder(handler_fn(echo)).transport(Counted::new).bind(address)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
     server.server_close(Some(Duration::from_secs(1)));
     println!("{} came in all", server.transport().came.load(Ordering::Relaxed));

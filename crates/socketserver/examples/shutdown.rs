@@ -44,8 +44,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let patience = arguments.next().map_or(Ok(3), |seconds| seconds.parse())?;
 
     let server = ThreadingTcpServer::bind(address, || Work)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
 
     println!("stopping; {} requests run", server.active_requests());

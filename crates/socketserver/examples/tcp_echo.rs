@@ -28,7 +28,7 @@ impl StreamRequestHandler for Echo {
 fn main() -> io::Result<()> {
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9999".into());
     let server = TcpServer::bind(address, || Echo)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?; // Ctrl-C and SIGTERM stop it
+    println!("listening on {}", server.server_address());
     server.serve_forever()
 }

@@ -23,7 +23,7 @@ impl DatagramRequestHandler for Upper {
 fn main() -> io::Result<()> {
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9999".into());
     let server = UdpServer::bind(address, || Upper)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?; // Ctrl-C and SIGTERM stop it
+    println!("listening on {}", server.server_address());
     server.serve_forever()
 }

@@ -51,8 +51,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .server(OwnerOnly { uid })
         .mode(0o666) // the path is open to all; it is `verify_request` that keeps them out
         .bind(path)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
     server.server_close(Some(Duration::from_secs(1)));
     Ok(())

@@ -105,8 +105,8 @@ fn answer(
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let server = ThreadingTcpServer::bind(address, || Hello)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
     server.server_close(Some(Duration::from_secs(1)));
     Ok(())

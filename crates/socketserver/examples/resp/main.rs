@@ -72,8 +72,8 @@ impl StreamRequestHandler<Store> for Session {
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:6380".into());
     let server = ThreadingTcpServer::builder(|| Session).server(Store::default()).bind(address)?;
-    println!("listening on {}", server.server_address());
     let _signals = server.shutdown_handle().on_signals()?;
+    println!("listening on {}", server.server_address());
     server.serve_forever()?;
     server.server_close(Some(Duration::from_secs(1)));
     Ok(())

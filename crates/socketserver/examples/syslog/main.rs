@@ -79,13 +79,13 @@ fn main() -> io::Result<()> {
     // Whoever may log, may connect: as /dev/log is.
     let unix =
         UnixDatagramServer::builder(|| Collect).shared_server(state()).mode(0o666).bind(path)?;
+    let _signals = tcp.shutdown_handle().on_signals()?;
     println!("listening on {} by TCP", tcp.server_address());
     println!("listening on {} by UDP", udp.server_address());
     println!("listening on {}", unix.server_address());
 
     // Two in the background, one here; the signals stop this one, and it the others.
     let background = (udp.spawn()?, unix.spawn()?);
-    let _signals = tcp.shutdown_handle().on_signals()?;
     tcp.serve_forever()?;
 
     let patience = Some(Duration::from_secs(1));
