@@ -136,7 +136,12 @@ fn talk(rfile: &mut Rfile, presence: &Presence<'_>, outbox: &SyncSender<Arc<str>
     while let Some(line) = read_line(rfile)? {
         match line.as_str() {
             "/quit" => break,
-            "/who" => outbox.send(format!("* here: {}\n", room.names()).into())?,
+            "/who" => {
+                let answer = format!("* here: {}\n", room.names());
+                if outbox.send(answer.into()).is_err() {
+                    break; // thrown out
+                }
+            }
             "" => {}
             text => room.say(Some(name), text),
         }
