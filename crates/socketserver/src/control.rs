@@ -83,6 +83,7 @@ pub(crate) struct Control {
     force: Arc<Waker>,
     state: Mutex<State>,
     stopped: Condvar,
+    unwatched: Condvar,
     process: u32,
 }
 
@@ -96,6 +97,8 @@ struct State {
     threads: Vec<ThreadId>,
     /// How often the last loop has ended.
     generation: u64,
+    /// Threads that wait for the socket.
+    watching: usize,
 }
 
 impl Control {
@@ -106,6 +109,7 @@ impl Control {
             force: Arc::new(Waker::new()?),
             state: Mutex::default(),
             stopped: Condvar::new(),
+            unwatched: Condvar::new(),
             process: std::process::id(),
         })
     }
@@ -156,6 +160,26 @@ impl Control {
         self.stop.wake();
         self.closed.wake();
         true
+    }
+
+    /// Counts this thread as waiting for the socket, until the guard is dropped.
+    pub(crate) fn watch(&self) -> Watching<'_> {
+        self.lock().watching += 1;
+        Watching(self)
+    }
+
+    /// Waits, after [`close`](Self::close), until no thread waits for the socket any more: the
+    /// kernel keeps a socket open for as long as somebody polls it, and with it its address.
+    ///
+    /// They have been woken, and do nothing before they are counted out.
+    pub(crate) fn wait_until_unwatched(&self) {
+        if self.is_in_child() {
+            return;
+        }
+        let mut state = self.lock();
+        while state.watching > 0 {
+            state = self.unwatched.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     fn request(&self) {
@@ -224,9 +248,25 @@ impl Drop for Serving {
             // In one step under the lock, so that no request can fall between the two and be
             // left over for the next loop.
             state.requested = false;
-            self.control.stop.clear();
+            if !state.closed {
+                self.control.stop.clear();
+            }
             state.generation += 1;
             self.control.stopped.notify_all();
+        }
+    }
+}
+
+/// See [`Control::watch`].
+#[derive(Debug)]
+pub(crate) struct Watching<'a>(&'a Control);
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.watching -= 1;
+        if state.watching == 0 && state.closed {
+            self.0.unwatched.notify_all();
         }
     }
 }

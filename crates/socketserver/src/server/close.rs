@@ -74,6 +74,10 @@ where
             self.core.hook("server_close", || self.core.server.server_close());
         }
         let mut report = DrainReport::default();
+        // A request that is on its way from the loop to a thread or a child is soon there; before
+        // that it could be counted twice, or not at all.
+        let settled = || self.core.live.is_settled();
+        self.wait_until(settled, Some(begun + GRACE), true);
         let running = self.running();
         if !self.mixin.block_on_close() {
             report.unfinished = running;
@@ -113,17 +117,31 @@ where
         self.core.live.others() + self.mixin.running()
     }
 
-    /// Waits until no request runs; returns whether that is so. Ends at the deadline, and at a
-    /// signal's demand if `can_be_forced`.
+    /// Waits until no request runs; returns whether that is so.
     fn wait_until_idle(&self, deadline: Option<Instant>, can_be_forced: bool) -> bool {
+        let idle = || self.core.live.is_settled() && self.running() == 0;
+        self.wait_until(idle, deadline, can_be_forced)
+    }
+
+    /// Waits until the requests that run have come to what `condition` wants; returns whether they
+    /// have. Ends at the deadline, and at a signal's demand if `can_be_forced`.
+    fn wait_until(
+        &self,
+        condition: impl Fn() -> bool,
+        deadline: Option<Instant>,
+        can_be_forced: bool,
+    ) -> bool {
+        let live = &self.core.live;
         let control = &self.core.shutdown_handle.0;
         loop {
             // Cleared before looking, so that what ends after looking wakes us.
-            self.core.live.clear_ended();
+            live.clear_ended();
             // Without a descriptor for the waker, we look now and then.
-            let ended = self.core.live.ended();
+            let ended = live.ended();
             let poll = ended.is_err().then_some(Duration::from_millis(10));
-            if self.running() == 0 {
+            if condition() {
+                // Another thread may wait as we do, and we may have cleared what was to wake it.
+                live.wake();
                 return true;
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

@@ -50,6 +50,7 @@ impl<T: Transport, S> Core<T, S> {
         self.with_reserve(|tombstone| {
             self.hook("server_close", || self.transport.server_close(&self.socket, tombstone))
         });
+        self.shutdown_handle.0.wait_until_unwatched();
         self.observe(&Event::Closed { server_address: &self.server_address });
         true
     }

@@ -20,8 +20,8 @@ pub(super) struct Live<K: Kind> {
 }
 
 struct Entries<K: Kind> {
-    /// How many threads look for a request at the moment, and may be about to add one.
-    taking: usize,
+    /// Threads that are taking a request at the moment.
+    turns: Vec<Turn>,
     next: u64,
     by_id: HashMap<u64, Entry<K>>,
 }
@@ -39,7 +39,7 @@ struct Entry<K: Kind> {
 
 impl<K: Kind> Live<K> {
     pub(super) fn new() -> Self {
-        let entries = Entries { taking: 0, next: 0, by_id: HashMap::new() };
+        let entries = Entries { turns: Vec::new(), next: 0, by_id: HashMap::new() };
         Self { entries: Mutex::new(entries), ended: OnceLock::new() }
     }
 
@@ -48,19 +48,24 @@ impl<K: Kind> Live<K> {
         self.lock().by_id.len()
     }
 
-    /// How many there are, or may be about to be, that are not in the hands of this thread, and so
-    /// can end while it waits.
+    /// How many there are that are not in the hands of this thread, and so can end while it waits.
     pub(super) fn others(&self) -> usize {
         let own = Some(thread::current().id());
-        let entries = self.lock();
-        entries.taking + entries.by_id.values().filter(|entry| entry.thread != own).count()
+        self.lock().by_id.values().filter(|entry| entry.thread != own).count()
     }
 
-    /// Tells those who wait for all requests to end that there may be one more, until the guard is
-    /// dropped.
-    pub(super) fn taking(&self) -> Taking<'_, K> {
-        self.lock().taking += 1;
-        Taking(self)
+    /// Whether every request is where it can be counted: with no other thread on its way from the
+    /// socket to here, or from here to where it runs.
+    pub(super) fn is_settled(&self) -> bool {
+        let own = thread::current().id();
+        !self.lock().turns.iter().any(|turn| turn.thread != own && turn.is_unsettled)
+    }
+
+    /// Notes that this thread takes a request, until the guard is dropped.
+    pub(super) fn turn(&self) -> TurnGuard<'_, K> {
+        let thread = thread::current().id();
+        self.lock().turns.push(Turn { thread, is_unsettled: true });
+        TurnGuard(self)
     }
 
     /// Adds a request that is in the hands of this thread.
@@ -78,29 +83,40 @@ impl<K: Kind> Live<K> {
         let id = entries.next;
         entries.next += 1;
         entries.by_id.insert(id, entry);
+        entries.settle(true);
         Ticket { id, since, cut }
     }
 
     /// Notes that the request waits for the thread that will run it.
     pub(super) fn give_away(&self, ticket: &Ticket) {
-        if let Some(entry) = self.lock().by_id.get_mut(&ticket.id) {
+        let mut entries = self.lock();
+        if let Some(entry) = entries.by_id.get_mut(&ticket.id) {
             entry.thread = None;
         }
+        entries.settle(false);
     }
 
     /// Notes that the request came back to this thread, for there was none to run it.
     pub(super) fn take_back(&self, ticket: &Ticket) {
-        if let Some(entry) = self.lock().by_id.get_mut(&ticket.id) {
+        let mut entries = self.lock();
+        if let Some(entry) = entries.by_id.get_mut(&ticket.id) {
             entry.thread = Some(thread::current().id());
         }
+        entries.settle(true);
+        drop(entries);
+        self.wake();
     }
 
     /// Notes that the request runs on this thread, with `request` for its connection.
     pub(super) fn begin(&self, ticket: &Ticket, request: &Arc<K::Request>) {
-        if let Some(entry) = self.lock().by_id.get_mut(&ticket.id) {
+        let mut entries = self.lock();
+        if let Some(entry) = entries.by_id.get_mut(&ticket.id) {
             entry.thread = Some(thread::current().id());
             entry.request = Arc::downgrade(request);
         }
+        entries.settle(true);
+        drop(entries);
+        self.wake();
     }
 
     pub(super) fn remove(&self, ticket: &Ticket) {
@@ -108,7 +124,8 @@ impl<K: Kind> Live<K> {
         self.wake();
     }
 
-    fn wake(&self) {
+    /// Wakes those who wait for requests to end.
+    pub(super) fn wake(&self) {
         if let Some(ended) = self.ended.get() {
             ended.wake();
         }
@@ -159,12 +176,34 @@ pub(super) struct Ticket {
     pub(super) cut: Arc<Cut>,
 }
 
-/// See [`Live::taking`].
-pub(super) struct Taking<'a, K: Kind>(&'a Live<K>);
+impl<K: Kind> Entries<K> {
+    /// Notes of this thread's turn, if it has one, whether its request can be counted.
+    fn settle(&mut self, is_settled: bool) {
+        let own = thread::current().id();
+        // The last, for a handler may have begun another turn.
+        if let Some(turn) = self.turns.iter_mut().rfind(|turn| turn.thread == own) {
+            turn.is_unsettled = !is_settled;
+        }
+    }
+}
 
-impl<K: Kind> Drop for Taking<'_, K> {
+/// A thread that is taking a request off the socket and handing it on.
+struct Turn {
+    thread: ThreadId,
+    is_unsettled: bool,
+}
+
+/// See [`Live::turn`].
+pub(super) struct TurnGuard<'a, K: Kind>(&'a Live<K>);
+
+impl<K: Kind> Drop for TurnGuard<'_, K> {
     fn drop(&mut self) {
-        self.0.lock().taking -= 1;
+        let own = thread::current().id();
+        let mut entries = self.0.lock();
+        if let Some(at) = entries.turns.iter().rposition(|turn| turn.thread == own) {
+            entries.turns.remove(at);
+        }
+        drop(entries);
         self.0.wake();
     }
 }

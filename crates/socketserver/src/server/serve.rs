@@ -185,7 +185,9 @@ where
             (self.mixin.fileno(), Interest::Read),
             (Some(stop), Interest::Read),
         ];
+        let watching = self.core.shutdown_handle.0.watch();
         let [socket, mixin, stop] = wait(entries, timeout)?;
+        drop(watching);
         Ok(Ready { socket, mixin, stop })
     }
 
@@ -195,7 +197,9 @@ where
             return Ok(Outcome::Full);
         }
         let core = &self.core;
-        let taking = core.live.taking();
+        // From before it is looked whether the server is closed, so that who closes it either sees
+        // this turn or is seen by it.
+        let _turn = core.live.turn();
         if self.is_closed() {
             return Ok(Outcome::Closed);
         }
@@ -205,7 +209,6 @@ where
                 Pending::new(Arc::clone(core), request, client_address)
             }))
         });
-        drop(taking);
         let pending = match accepted {
             Ok(Ok(pending)) => pending,
             // It was closed between the wait and here.
