@@ -78,6 +78,10 @@ fn a_request_to_stop_is_seen_until_it_is_done() {
     assert!(!handle.is_requested() && !readable());
     handle.request_shutdown();
     assert!(!handle.is_requested() && !readable(), "there is nothing to stop");
-    server.server_close(None);
+    let served = server.while_serving(|| {
+        assert_eq!(server.send("echo up").reply().unwrap(), "up");
+        server.server_close(None);
+    });
+    served.unwrap();
     assert!(handle.is_requested() && readable(), "a closed server is stopped for good");
 }
