@@ -9,6 +9,7 @@
 //! | [`datagram`] | receiving with the destination address and truncation, sending from an address |
 //! | [`descriptor`] | waiting on descriptors, closing one while keeping its number, inherited ones |
 //! | [`errno`] | the errors that a server tells apart |
+//! | [`lock`] | a lock that processes share |
 //! | [`process`] | `fork`, waiting for one child by its pidfd |
 //! | [`signal`] | a signal that wakes instead of killing |
 //! | [`socket`] | options that the socket crates lack, peer credentials |
@@ -21,6 +22,7 @@
 pub mod datagram;
 pub mod descriptor;
 pub mod errno;
+pub mod lock;
 pub mod process;
 pub mod signal;
 pub mod socket;

@@ -5,10 +5,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use socketserver_sys::lock::FolderLock;
 
 use super::{BeforeBind, Tombstone, name_error};
+
+/// How long a server waits for others that start at the same time. They take microseconds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A Unix socket, and the path that it was bound to, if that is to be removed when it is closed.
 #[derive(Debug)]
@@ -127,7 +132,8 @@ pub(super) fn bind(
     }
     match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && in_file_system => {
-            remove_stale(path, &address, kind).map_err(doing)?;
+            let _lock = lock_folder_of(path).map_err(doing)?;
+            remove_stale(path, &address).map_err(doing)?;
             socket.bind(&address).map_err(doing)?;
         }
         result => result.map_err(doing)?,
@@ -152,16 +158,41 @@ fn grant(path: &Path, access: Access) -> io::Result<()> {
     }
 }
 
+/// Keeps other servers that start at the same time from replacing `path` too: one that has found
+/// it stale would else remove the path of one that has just replaced it.
+///
+/// Without a lock in a folder that may not be read.
+fn lock_folder_of(path: &Path) -> io::Result<Option<FolderLock>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match FolderLock::try_new(folder.unwrap_or(Path::new("."))) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return Ok(result.ok()),
+        }
+        if Instant::now() >= deadline {
+            let text = "another server is starting there";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Removes `path` if it is a socket and nobody answers it.
-fn remove_stale(path: &Path, address: &SockAddr, kind: Type) -> io::Result<()> {
+fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
     let in_use = |why| Err(io::Error::new(io::ErrorKind::AddrInUse, why));
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return in_use("there is something that is not a socket");
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => {}
+        Ok(_) => return in_use("there is something that is not a socket"),
+        // Whoever had it has just removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
     }
     let found = BoundPath::of(path)?;
-    let probe = Socket::new(Domain::UNIX, kind, None)?;
-    // A full queue must not make us wait.
-    probe.set_nonblocking(true)?;
+    // A datagram socket, whatever is there: to connect it does not wait and is seen by nobody; it
+    // is refused only if there is no socket any more, while a stream socket would be refused too
+    // by a server that has not yet come to listen.
+    let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
     match probe.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         _ => return in_use("another server answers there"),
