@@ -265,7 +265,10 @@ fn a_disconnect_is_not_printed() {
             connect(server.server_address()).reset().unwrap();
             server.handle_request().unwrap();
         }
-        serve(|request| Ok(drop(request.rfile.read_exactly(1)?)));
+        serve(|request| {
+            request.rfile.read_exactly(1)?;
+            Ok(())
+        });
         serve(|request| Ok(request.wfile.write_all(b"x")?));
         serve(|_| Err(io::Error::from(ErrorKind::BrokenPipe))?);
         return;

@@ -57,7 +57,8 @@ fn no_client_waits_for_a_reply_that_is_held_back() {
     let ways: [(&str, ReadWord); 7] = [
         ("abc", |request| Ok(request.rfile.read_exactly(3)?)),
         ("abc\n", |request| {
-            let line = (&mut request.rfile).lines().next().transpose()?;
+            let Request { rfile, .. } = request;
+            let line = rfile.lines().next().transpose()?;
             Ok(line.unwrap_or_default().into_bytes())
         }),
         ("abc\n", |request| {
