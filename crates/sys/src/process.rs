@@ -18,15 +18,17 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::unistd::ForkResult;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, pidfd_open,
-    pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, getppid, kill_process,
+    pidfd_open, pidfd_send_signal, set_parent_process_death_signal, waitid,
 };
 
 use crate::descriptor::{self, Interest};
@@ -83,6 +85,25 @@ pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Child> {
             Ok(Child { pid, pidfd })
         }
     }
+}
+
+/// Ties the program that `command` starts to the thread that starts it: it ends, by SIGKILL, when
+/// that thread does. It starts with no signal blocked, whatever is blocked here.
+///
+/// For a forked child that runs a program and blocks signals while it waits for it.
+pub fn tie_to_spawner(command: &mut Command) {
+    let spawner = getpid();
+    let before_exec = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // Too late, if it has died before.
+        if getppid() != Some(spawner) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        Ok(SigSet::empty().thread_set_mask()?)
+    };
+    // SAFETY: between fork and exec it makes three system calls that are async-signal-safe; it
+    // neither allocates nor locks, and what it captures is a number.
+    unsafe { command.pre_exec(before_exec) };
 }
 
 /// A child process, to be waited for by [`try_wait`](Self::try_wait).
@@ -180,7 +201,15 @@ pub fn threads() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, fork, threads, wait};
+    use std::io::{BufRead, BufReader, Read};
+    use std::os::fd::AsFd;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use nix::sys::signal::{SigSet, Signal};
+
+    use super::{Exit, fork, threads, tie_to_spawner, wait};
+    use crate::descriptor::{self, Interest};
 
     #[test]
     fn a_child_ends_with_its_status_and_wakes_its_parent() {
@@ -221,6 +250,34 @@ mod tests {
         child.kill();
         assert!(ended, "it waits for a lock that its own first thread holds");
         assert_eq!(wait(&child), Exit::Status(0));
+    }
+
+    #[test]
+    fn a_tied_program_ends_with_its_spawner_and_starts_with_no_signal_blocked() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let child = fork(|| {
+            let mut term = SigSet::empty();
+            term.add(Signal::SIGTERM);
+            term.thread_block().unwrap();
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "grep SigBlk /proc/self/status; exec sleep 60"]);
+            command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap());
+            tie_to_spawner(&mut command);
+            command.spawn().unwrap().wait().unwrap();
+            0
+        })
+        .unwrap();
+        drop(writer);
+        let mut reader = BufReader::new(&mut reader);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert_eq!(line, "SigBlk:\t0000000000000000\n");
+        child.kill();
+        assert_eq!(wait(&child), Exit::Signal(9));
+        let entries = [(Some(reader.get_ref().as_fd()), Interest::Read)];
+        let deadline = Some(Duration::from_secs(5));
+        assert_eq!(descriptor::wait(entries, deadline).unwrap(), [true]);
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nobody has its output any more");
     }
 
     #[test]
