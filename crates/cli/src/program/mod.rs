@@ -15,6 +15,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use nix::libc::SIGPIPE;
 use rustix::fs::{MemfdFlags, memfd_create};
+use socketserver_sys::process::tie_to_spawner;
 
 pub(crate) use self::cut::Cut;
 use self::running::{Ended, Running};
@@ -57,7 +58,7 @@ impl Program {
     ) -> io::Result<()> {
         let input = connection.try_clone_to_owned()?;
         let output = connection.try_clone_to_owned()?;
-        let mut command = self.command(environment);
+        let mut command = self.command(environment, cut);
         command.stdin(input).stdout(output);
         let running = self.spawn(&mut command)?;
         // Else our copies would keep the connection open as long as the program runs, even if it
@@ -85,7 +86,7 @@ impl Program {
         let mut input = File::from(memfd_create("datagram", MemfdFlags::CLOEXEC)?);
         input.write_all(packet)?;
         input.rewind()?;
-        let mut command = self.command(environment);
+        let mut command = self.command(environment, cut);
         command.stdin(input).stdout(Stdio::piped());
         let running = self.spawn(&mut command)?;
         drop(command);
@@ -94,7 +95,7 @@ impl Program {
         Ok(output)
     }
 
-    fn command(&self, environment: Environment) -> Command {
+    fn command(&self, environment: Environment, cut: &Cut<'_>) -> Command {
         let mut command = Command::new(&self.path);
         command.arg0(&self.name).args(&self.args);
         for name in environment::foreign() {
@@ -104,6 +105,11 @@ impl Program {
         // A group of its own: Ctrl-C in a terminal makes the server drain, and not the programs
         // end; and a program that is cut is cut with all that it has started.
         command.process_group(0);
+        if let Cut::Signal(_) = cut {
+            // What is blocked for our sake is not blocked for the program's; and should this child
+            // be killed, the program is not left over.
+            tie_to_spawner(&mut command);
+        }
         command
     }
 
