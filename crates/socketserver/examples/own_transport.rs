@@ -1,7 +1,7 @@
 //! A transport of one's own: one of the library's, wrapped, with two methods overridden.
 //!
 //! `Counted` counts the requests that are open, and tells of each that comes and goes. It wraps
-//! any transport, and passes on what it does not change: the part below the line.
+//! any transport; what it does not override is that one's.
 //!
 //! ```text
 //! cargo run --example own_transport [127.0.0.1:9999]
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use socketserver::transport::{Kind, ServerBind, Tombstone, Transport};
+use socketserver::transport::{Transport, Wrap};
 use socketserver::{Address, Result, StreamRequest, ThreadingTcpServer, handler_fn};
 
 struct Counted<T> {
@@ -28,10 +28,12 @@ impl<T> Counted<T> {
     }
 }
 
-impl<T: Transport> Transport for Counted<T> {
-    type Kind = T::Kind;
-    type Socket = T::Socket;
-    type Request = T::Request;
+impl<T: Transport> Wrap for Counted<T> {
+    type Inner = T;
+
+    fn inner(&self) -> &T {
+        &self.inner
+    }
 
     fn get_request(&self, socket: &T::Socket) -> io::Result<(Arc<T::Request>, Address)> {
         let (request, client_address) = self.inner.get_request(socket)?; // Python's `super()`
@@ -44,46 +46,6 @@ impl<T: Transport> Transport for Counted<T> {
         self.inner.shutdown_request(request);
         let went = self.went.fetch_add(1, Ordering::Relaxed) + 1;
         println!("one went, {} are here", self.came.load(Ordering::Relaxed) - went);
-    }
-
-    // ---------------------------------------------------------------------------------------
-
-    fn server_activate(&self, socket: &T::Socket) -> io::Result<()> {
-        self.inner.server_activate(socket)
-    }
-
-    fn server_address(&self, socket: &T::Socket) -> io::Result<Address> {
-        self.inner.server_address(socket)
-    }
-
-    fn connection(&self, request: &Arc<T::Request>) -> Arc<<T::Kind as Kind>::Request> {
-        self.inner.connection(request)
-    }
-
-    fn open(
-        &self,
-        request: &Arc<T::Request>,
-        client_address: &mut Address,
-    ) -> Result<Arc<<T::Kind as Kind>::Request>> {
-        self.inner.open(request, client_address)
-    }
-
-    fn close_request(&self, request: Arc<T::Request>) {
-        self.inner.close_request(request);
-    }
-
-    fn server_close(&self, socket: &T::Socket, tombstone: &Tombstone) -> io::Result<()> {
-        self.inner.server_close(socket, tombstone)
-    }
-
-    fn after_fork_in_child(&self, socket: &T::Socket, tombstone: &Tombstone) {
-        self.inner.after_fork_in_child(socket, tombstone);
-    }
-}
-
-impl<A, T: ServerBind<A>> ServerBind<A> for Counted<T> {
-    fn server_bind(&self, address: A) -> io::Result<T::Socket> {
-        self.inner.server_bind(address)
     }
 }
 

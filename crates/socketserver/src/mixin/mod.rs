@@ -7,6 +7,7 @@ mod any;
 mod forking;
 mod synchronous;
 mod threading;
+mod wrap;
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -16,6 +17,7 @@ pub use self::any::{AnyMixIn, UnknownMixIn};
 pub use self::forking::Forking;
 pub use self::synchronous::Synchronous;
 pub use self::threading::Threading;
+pub use self::wrap::Wrap;
 use crate::address::Address;
 
 /// The methods that Python's mix-in classes override, and those that keep a loop waiting well.

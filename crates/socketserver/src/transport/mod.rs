@@ -11,6 +11,7 @@ mod udp;
 mod unix_datagram;
 mod unix_path;
 mod unix_stream;
+mod wrap;
 
 use std::any::Any;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use self::udp::Udp;
 pub use self::unix_datagram::UnixDatagram;
 pub use self::unix_path::Bound;
 pub use self::unix_stream::UnixStream;
+pub use self::wrap::Wrap;
 use crate::address::Address;
 use crate::error::Result;
 pub use socketserver_sys::descriptor::Tombstone;
