@@ -109,6 +109,24 @@ pub struct Failed {
     pub context: Option<Box<Failure>>,
 }
 
+impl Failed {
+    /// Whether all that happened, before too, is that the client went away; see
+    /// [`Failure::is_disconnect`].
+    pub fn is_disconnect(&self) -> bool {
+        self.is_all(Failure::is_disconnect)
+    }
+
+    /// Whether all that happened, before too, is that the server cut the request; see
+    /// [`Failure::is_cut`].
+    pub fn is_cut(&self) -> bool {
+        self.is_all(Failure::is_cut)
+    }
+
+    fn is_all(&self, test: impl Fn(&Failure) -> bool) -> bool {
+        test(&self.failure) && self.context.as_deref().is_none_or(test)
+    }
+}
+
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self { failure, context: None }

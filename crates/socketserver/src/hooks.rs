@@ -171,13 +171,13 @@ impl RequestError {
     /// Whether all that happened is that the client went away, as clients do; see
     /// [`Failure::is_disconnect`].
     pub fn is_disconnect(&self) -> bool {
-        self.failure().is_disconnect() && self.context().is_none_or(Failure::is_disconnect)
+        self.failed.is_disconnect()
     }
 
     /// Whether all that happened is that the server, being closed, cut the request; see
     /// [`Failure::is_cut`].
     pub fn is_cut(&self) -> bool {
-        self.failure().is_cut() && self.context().is_none_or(Failure::is_cut)
+        self.failed.is_cut()
     }
 
     /// The client's connection, still open, for a last word to the client; `None` on a server

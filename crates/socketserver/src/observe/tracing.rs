@@ -1,6 +1,7 @@
 use tracing::{debug, info, warn};
 
 use super::{Event, Observer};
+use crate::error::Failed;
 
 /// Turns events into events of the `tracing` crate, with the target `socketserver`.
 ///
@@ -23,13 +24,13 @@ impl Observer for Tracing {
                 debug!(target: TARGET, %client_address, "request started");
             }
             Event::Finished { client_address, elapsed, failed: Some(failed) }
-                if !failed.failure.is_disconnect() =>
+                if !failed.is_disconnect() && !failed.is_cut() =>
             {
                 let error = &failed.failure;
                 warn!(target: TARGET, %client_address, ?elapsed, %error, "request failed");
             }
             Event::Finished { client_address, elapsed, failed } => {
-                let disconnected = failed.is_some();
+                let disconnected = failed.is_some_and(Failed::is_disconnect);
                 debug!(target: TARGET, %client_address, ?elapsed, disconnected, "request finished");
             }
             Event::Refused { client_address } => {
