@@ -109,7 +109,7 @@ fn what_a_wrapper_does_not_override_is_what_it_wraps() {
         assert_eq!(count("server_activate"), 1);
         assert_eq!(count("shutdown_request"), if in_child { 0 } else { 3 });
         assert_eq!(count("close_request"), 3);
-        assert_eq!(calls.last(), Some(&"server_close"));
+        assert_eq!(count("server_close"), 1);
         drop(server);
     }
 }
