@@ -31,6 +31,12 @@ impl Fatal {
         Self { code: PERMANENT, text: text.into() }
     }
 
+    /// An endpoint that was being served and cannot be any longer: another start may serve it
+    /// again.
+    pub(crate) fn lost(endpoint: &str, error: impl fmt::Display) -> Self {
+        Self { code: TEMPORARY, text: format!("{endpoint}: cannot be served any longer: {error}") }
+    }
+
     /// What `error` means for `what`, with the code that its kind deserves.
     pub(crate) fn of(what: impl fmt::Display, error: &io::Error) -> Self {
         use io::ErrorKind::{

@@ -50,10 +50,15 @@ fn wrap(text: &str, indent: usize) -> String {
 
 /// The manual page, to be read by `man -l`.
 pub(crate) fn page() -> Vec<u8> {
-    let man = Man::new(Args::command()).section("1").manual("User Commands");
-    let mut page = Vec::new();
+    let man = Man::new(Args::command());
+    // Without a date, so that the same sources make the same page.
+    let title = concat!(
+        ".TH SOCKETSERVER 1 \"\" \"socketserver ",
+        env!("CARGO_PKG_VERSION"),
+        "\" \"User Commands\"\n"
+    );
+    let mut page = title.as_bytes().to_vec();
     // Writing to memory does not fail.
-    let _ = man.render_title(&mut page);
     let _ = man.render_name_section(&mut page);
     let _ = synopsis().to_writer(&mut page);
     let _ = man.render_description_section(&mut page);

@@ -11,7 +11,7 @@ use socketserver::SignalGuard;
 use crate::args::{Args, LogFormat, MixIn};
 use crate::bind::{Settings, bind, inherited};
 use crate::endpoint::Endpoint;
-use crate::exit::{COMPLETE, CUT, Fatal, TEMPORARY};
+use crate::exit::{COMPLETE, CUT, Fatal};
 use crate::handler::Service;
 use crate::log::Log;
 use crate::manual;
@@ -114,8 +114,7 @@ fn serve(args: &Args, log: Log) -> Result<u8, Fatal> {
     let report = serve::drain(&servers, args.drain);
     log.drained(&report);
     Ok(match served {
-        // The endpoint may be served again by another start.
-        Err(_) => TEMPORARY,
+        Err(fatal) => fatal.code,
         Ok(()) if report.is_complete() => COMPLETE,
         Ok(()) => CUT,
     })

@@ -103,7 +103,7 @@ pub(crate) fn on_threads(servers: &[Arc<dyn Serve>], signals: &Signals) -> Resul
         let name = server.state().name().to_owned();
         let serve = move || {
             if let Err(error) = server.serve_forever() {
-                let _ = lost.1.set(Fatal::of(server.state().name(), &error));
+                let _ = lost.1.set(Fatal::lost(server.state().name(), error));
                 lost.0.wake();
             }
         };
@@ -147,7 +147,7 @@ pub(crate) fn on_this_thread(servers: &[Arc<dyn Serve>], signals: &Signals) -> R
                 server.handle_request_noblock();
             }
             if let Some(error) = server.state().lost() {
-                return Err(Fatal::of(server.state().name(), &io::Error::other(error)));
+                return Err(Fatal::lost(server.state().name(), error));
             }
         }
     }

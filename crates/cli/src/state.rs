@@ -124,12 +124,15 @@ impl State {
 }
 
 impl<T: Transport> BaseServer<T> for State {
-    /// Refuses datagrams for a built-in protocol that come from the like of it.
+    /// Refuses datagrams for a built-in protocol that come from the like of it, or from itself.
     fn verify_request(&self, _: &T::Request, client_address: &Address) -> bool {
+        let port_of = |address: &Address| address.as_inet().map(|address| address.port());
         let is_protocol = matches!(*self.service, Service::Protocol { .. });
-        let port = client_address.as_inet().map(|client| client.port());
+        let port = port_of(client_address);
         let is_service = port.is_some_and(|port| port == 0 || SMALL_SERVICES.contains(&port));
-        !(is_protocol && self.kind == SocketKind::Udp && is_service)
+        // On whichever of this host's addresses, or on another host that serves as this one does.
+        let is_like_us = port == port_of(self.address());
+        !(is_protocol && self.kind == SocketKind::Udp && (is_service || is_like_us))
     }
 
     fn finish_request(&self, request: FinishRequest<'_, T::Kind, Self>) -> Result<(), Failed> {

@@ -143,6 +143,16 @@ fn a_datagram_from_another_service_is_refused() {
     assert!(service.recv(&mut [0; 8]).is_err(), "no reply");
 }
 
+/// One that says that it comes from the server itself would be answered to itself, for ever.
+#[test]
+fn a_datagram_from_its_own_port_is_refused() {
+    let mut serving = Serving::with("udp://127.0.0.1:0 --echo --verbose");
+    let port = serving.address(0).port();
+    let client = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    client.send_to(b"hello", serving.address(0)).unwrap();
+    serving.until("it is refused", |output| output.contains(" refused"));
+}
+
 #[test]
 fn a_silent_client_is_closed_after_the_timeout() {
     let mut serving = Serving::with("tcp://127.0.0.1:0 --echo --timeout 50ms --verbose");

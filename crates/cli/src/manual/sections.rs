@@ -79,9 +79,10 @@ pub(super) const SECTIONS: &[Section] = &[
                  anew in 2036, as those of the RFC do.",
             ),
             Text(
-                "A datagram over UDP that says that it comes from port 0, 7, 13, 17, 19 or 37 is \
-                 refused, and one that was sent to a multicast or broadcast address is not \
-                 answered: so nobody can make two such services talk to each other without end.",
+                "A datagram over UDP that says that it comes from port 0, 7, 13, 17, 19 or 37, or \
+                 from the endpoint's own, is refused, and one that was sent to a multicast or \
+                 broadcast address is not answered: so nobody can make two such services talk to \
+                 each other without end.",
             ),
         ],
     },

@@ -7,6 +7,9 @@ use rustix::fs::{Access, access};
 
 use crate::exit::Fatal;
 
+/// Where programs are looked for without a `PATH`.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
 /// Finds the program that `name` stands for, as `execvp(3)` does.
 pub(super) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fatal> {
     let shown = name.to_string_lossy();
@@ -18,7 +21,7 @@ pub(super) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fatal>
         check(path).map_err(|error| Fatal::permanent(format!("program {shown}: {error}")))?;
         return Ok(path.to_owned());
     }
-    let folders = path.unwrap_or_default();
+    let folders = path.unwrap_or(OsStr::new(DEFAULT_PATH));
     let mut refused = None;
     for folder in std::env::split_paths(folders) {
         // An empty entry stands for the working directory.
@@ -62,6 +65,7 @@ mod tests {
         assert_eq!(found("sh", "/nowhere:/bin").unwrap(), Path::new("/bin/sh"));
         assert_eq!(found("/bin/sh", "").unwrap(), Path::new("/bin/sh"));
         assert_eq!(found("sh", "/nowhere").unwrap_err(), "program sh: not found in PATH");
+        assert!(find(OsStr::new("sh"), None).unwrap().ends_with("sh"));
         assert!(found("./sh", "/bin").unwrap_err().starts_with("program ./sh: No such file"));
     }
 
