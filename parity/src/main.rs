@@ -18,6 +18,7 @@ use parity::{pattern, product, python};
 const USAGE: &str = "\
 usage: parity [--only PATTERN] [--jobs N] [--verbose]
        parity list [--only PATTERN]
+       parity differences [--only PATTERN]
        parity serve TRANSPORT MIXIN BEHAVIOUR
 
 A PATTERN is over names such as tcp/threading/normal/serve_forever: `*` stands for anything in one
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("serve") => ours::serve(&arguments[1..]).map(|()| true),
         Some("list") => Options::parse(&arguments[1..]).and_then(|options| list(&options)),
+        Some("differences") => {
+            Options::parse(&arguments[1..]).and_then(|options| differences(&options))
+        }
         _ => Options::parse(&arguments).and_then(|options| compare(&options)),
     };
     match result {
@@ -65,10 +69,13 @@ impl Options {
         Ok(options)
     }
 
-    fn scenarios(&self) -> Vec<Scenario> {
+    fn scenarios(&self) -> io::Result<Vec<Scenario>> {
         let mut scenarios = product::scenarios();
         scenarios.retain(|scenario| pattern::matches_path(&self.only, &scenario.name()));
-        scenarios
+        if scenarios.is_empty() {
+            return Err(io::Error::other(format!("no scenario is called {:?}", self.only)));
+        }
+        Ok(scenarios)
     }
 
     /// The entries of the list that the chosen scenarios can show.
@@ -87,8 +94,21 @@ fn jobs() -> usize {
 
 fn list(options: &Options) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    for scenario in options.scenarios() {
+    for scenario in options.scenarios()? {
         writeln!(out, "{}", scenario.name())?;
+    }
+    Ok(true)
+}
+
+fn differences(options: &Options) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let scenarios = options.scenarios()?;
+    for entry in options.intended(&scenarios) {
+        let count = scenarios.iter().filter(|one| entry.covers(&one.name())).count();
+        let Intended { scenarios, at, python, ours, number, why } = entry;
+        writeln!(out, "{number}: {why}")?;
+        writeln!(out, "    in {count} scenarios: {}", scenarios.join(", "))?;
+        writeln!(out, "    {at}: Python: {python} | ours: {ours}")?;
     }
     Ok(true)
 }
@@ -103,7 +123,7 @@ fn compare(options: &Options) -> io::Result<bool> {
         start: Start::Program(vec![env::current_exe()?, PathBuf::from("serve")]),
         patient: true,
     };
-    let scenarios = options.scenarios();
+    let scenarios = options.scenarios()?;
     let start = Instant::now();
     let comparisons = run_all(&scenarios, &python, &ours, options.jobs)?;
     let intended = options.intended(&scenarios);
@@ -115,20 +135,18 @@ fn compare(options: &Options) -> io::Result<bool> {
             tell(&mut out, comparison)?;
         }
     }
-    for entry in &intended {
-        let count = comparisons.iter().filter(|one| entry.covers(&one.name)).count();
-        writeln!(out, "{} ({count} scenarios): {}", entry.number, entry.why)?;
-    }
     for fault in &faults {
         writeln!(out, "FAULT {fault}")?;
     }
     let agree = comparisons.iter().filter(|one| one.differences.is_empty()).count();
     writeln!(
         out,
-        "{} scenarios against {}: {agree} agree, {} differ, {} faults; {:.1} s",
+        "{} scenarios against {}: {agree} agree, {} differ as {} entries of \
+         the list say, {} faults; {:.1} s",
         comparisons.len(),
         python.name,
         comparisons.len() - agree,
+        intended.len(),
         faults.len(),
         start.elapsed().as_secs_f64(),
     )?;
