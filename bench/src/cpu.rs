@@ -1,10 +1,10 @@
 //! The CPU time of a server and of all its children, to the microsecond; and which core runs what.
 //!
-//! `/proc/<pid>/stat` counts in ticks of 10 ms, `schedstat` forgets the threads that have ended, and
-//! both show a running process its own time only. The clocks used here are the scheduler's own:
+//! `/proc/<pid>/stat` counts in ticks of 10 ms, and `schedstat` forgets the threads that have
+//! ended. The clocks used here are the scheduler's own:
 //!
-//! - the process CPU clock (`clock_getcpuclockid`) counts, in nanoseconds, every thread of a process,
-//!   those that ended included, and can be read from outside, even when the process is a zombie;
+//! - the process CPU clock (`clock_getcpuclockid`) counts, in nanoseconds, every thread of a
+//!   process, those that have ended included, and can be read from outside, even when the process is a zombie;
 //! - `getrusage(RUSAGE_CHILDREN)` grows, at each wait, by the whole life of what was waited for:
 //!   its threads, and the children that it had waited for itself. Its user and system parts are
 //!   an estimate where the kernel samples them by tick; their sum is exact.
@@ -98,7 +98,7 @@ impl Cores {
     pub(crate) fn find() -> io::Result<Self> {
         let all = sched_getaffinity(Pid::from_raw(0))?;
         let mut usable = (0..CpuSet::count()).filter(|&core| all.is_set(core).unwrap_or(false));
-        // Interrupts tend to go to the first core; they should not fall on the side that is measured.
+        // Interrupts tend to go to the first core, and should not fall on the side that is measured.
         let client = usable.next().unwrap_or(0);
         Ok(Self { all, client, server: usable.next_back().unwrap_or(client) })
     }

@@ -7,6 +7,7 @@
 mod cpu;
 mod load;
 mod options;
+mod output;
 mod plan;
 mod report;
 mod run;

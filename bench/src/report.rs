@@ -121,8 +121,8 @@ pub(crate) fn heading(runs: &Runs<'_>, python: Option<&str>) -> String {
     let _ = match runs.cores.apart() {
         Some((client, server)) => writeln!(
             text,
-            "- server on core {server}, clients on core {client}; in the loads named `all`, both on \
-             every core"
+            "- server on core {server}, clients on core {client}; in the loads named `all`, both \
+             on every core"
         ),
         None => writeln!(text, "- server and clients share one core: the rates mean little"),
     };

@@ -1,13 +1,14 @@
 //! The runs: repetition by repetition, and within each one server after another.
 
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::Result;
 use crate::cpu::Cores;
 use crate::load::Session;
 use crate::options::Options;
+use crate::output::output_within;
 use crate::plan::{self, CASES, Case, SHUTDOWN};
 use crate::serve::python;
 use crate::server_process::ServerProcess;
@@ -119,7 +120,7 @@ impl Runs<'_> {
 
     fn time_shutdown(&self, server: &str, rounds: usize) -> Result<Spread> {
         let rounds = rounds.to_string();
-        let mut command = match server.strip_prefix("cpython-") {
+        let command = match server.strip_prefix("cpython-") {
             Some(class) => python::command(&self.options.python, &["shutdown", class, &rounds]),
             None => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -127,11 +128,7 @@ impl Runs<'_> {
                 command
             }
         };
-        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-        if !output.status.success() {
-            return Err(format!("ended with {}", output.status).into());
-        }
-        let text = String::from_utf8(output.stdout)?;
+        let text = output_within(command, SHUTDOWN_LIMIT)?;
         let times = text.lines().map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
         Spread::of(times.iter().map(|ns| ns / 1e6)).ok_or_else(|| "printed no time".into())
     }
@@ -181,3 +178,6 @@ pub(crate) fn progress(line: &str) {
     // Nobody may be there to read it, and the report is still wanted.
     let _ = writeln!(io::stderr(), "{line}");
 }
+
+/// For all rounds of one server; a loop that never ends is told by it.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(120);
