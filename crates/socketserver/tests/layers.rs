@@ -1,75 +1,154 @@
-//! Imports go down: the table of layers in ARCHITECTURE.md, held to its word.
+//! The modules of the crate are layers: each uses those below it, and none above.
 
-use std::collections::BTreeSet;
+#![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules, level by level, lowest first. `sys` is a crate, below all of them.
-const LEVELS: [&[&str]; 6] = [
-    &["address"],
-    &["error", "control", "observe"],
-    &["transport", "mixin"],
+/// From the bottom to the top. Modules of one layer may use each other.
+const LAYERS: [&[&str]; 6] = [
+    &["address", "control", "error", "observe"],
+    &["mixin", "transport"],
     &["handler"],
     &["hooks"],
     &["server"],
+    &["lib", "manual"],
 ];
 
-/// Modules that may import from another on their own level.
-const SIDEWAYS: [(&str, &str); 1] = [("observe", "error")];
-
-fn level(module: &str) -> Option<usize> {
-    LEVELS.iter().position(|level| level.contains(&module))
+/// A use of one module by another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Use {
+    file: String,
+    by: String,
+    of: String,
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
+/// The layer of a module, by its first name.
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
+}
+
+/// The module that a file belongs to: `handler`, for `handler/rfile.rs`.
+fn module_of(file: &Path) -> String {
+    let first = file.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The first names of the modules that a source uses through `crate::`, wherever in it, but not in
+/// its comments; of a name that is not a module's, such as `crate::Server`, the one it comes from.
+fn modules_used(source: &str, exported: &BTreeMap<String, String>) -> Vec<String> {
+    // Tests of a module's own may use all of the crate.
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let mut used = Vec::new();
+    for (at, found) in code.match_indices("crate::") {
+        // `$crate::`, and names that end in "crate".
+        if code[..at].ends_with(|before: char| before.is_alphanumeric() || "_$".contains(before)) {
+            continue;
+        }
+        let rest = &code[at + found.len()..];
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            // `crate::{a::B, c}`
+            Some(list) => list.split('}').next().unwrap().split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let end = |c: char| !c.is_alphanumeric() && c != '_';
+            let name = name.trim_start().split(end).next().unwrap();
+            if !name.is_empty() {
+                let module = exported.get(name).cloned().unwrap_or_else(|| name.to_owned());
+                used.push(module);
+            }
+        }
+    }
+    used
+}
+
+/// What `lib.rs` exports from which module: `Server` from `server`.
+fn exported(lib: &str) -> BTreeMap<String, String> {
+    let mut exported = BTreeMap::new();
+    for (_, statement) in lib.match_indices("pub use crate::").map(|(at, found)| {
+        let rest = &lib[at + found.len()..];
+        (at, rest.split(';').next().unwrap())
+    }) {
+        let (module, names) = statement.split_once("::").unwrap();
+        for name in names.trim_matches(['{', '}', '\n', ' ']).split(',') {
+            exported.insert(name.trim().to_owned(), module.to_owned());
+        }
+    }
+    exported
+}
+
+/// Those of `uses` that go upwards.
+fn upwards(uses: &[Use]) -> Vec<&Use> {
+    let is_upwards = |it: &&Use| layer(&it.of) > layer(&it.by);
+    uses.iter().filter(is_upwards).collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
+    found
 }
 
-/// The top-level modules that a source names by `crate::`, comments apart.
-fn imports(source: &str) -> BTreeSet<String> {
-    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
-    let code = code.collect::<Vec<_>>().join("\n");
-    let paths = code.split("crate::").skip(1);
-    paths
-        .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
-        .collect()
-}
-
-#[test]
-fn modules_import_from_the_levels_below_them_alone() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    let mut seen = BTreeSet::new();
-    let mut wrong = Vec::new();
-    for file in &files {
-        let inside = file.strip_prefix(&root).unwrap();
-        let first = Path::new(inside.components().next().unwrap().as_os_str());
-        let module = first.file_stem().unwrap().to_string_lossy().into_owned();
-        if ["lib", "manual"].contains(&module.as_str()) {
-            continue;
+fn uses() -> Vec<Use> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let exported = exported(&fs::read_to_string(folder.join("lib.rs")).unwrap());
+    assert!(exported.len() > 20, "{exported:?}");
+    let mut uses = Vec::new();
+    for path in sources(&folder) {
+        let file = path.strip_prefix(&folder).unwrap();
+        let by = module_of(file);
+        for of in modules_used(&fs::read_to_string(&path).unwrap(), &exported) {
+            uses.push(Use { file: file.display().to_string(), by: by.clone(), of });
         }
-        let Some(own) = level(&module) else {
-            wrong.push(format!("{module} has no level"));
-            continue;
-        };
-        for import in imports(&fs::read_to_string(file).unwrap()) {
-            let is_below = level(&import).is_some_and(|theirs| theirs < own);
-            let is_sideways = SIDEWAYS.contains(&(&module, &import));
-            if import != module && !is_below && !is_sideways {
-                wrong.push(format!("{} imports from {import}", inside.display()));
-            }
-        }
-        seen.insert(module);
     }
-    assert_eq!(wrong, [] as [String; 0]);
-    let levels = LEVELS.concat().into_iter().map(str::to_owned);
-    assert_eq!(seen, levels.collect(), "the levels name the modules that there are");
+    uses
+}
+
+/// What is above may change without what is below.
+#[test]
+fn no_module_uses_one_above_it() {
+    let uses = uses();
+    assert!(uses.len() > 50, "only {} uses were found", uses.len());
+    let upwards = upwards(&uses);
+    assert!(upwards.is_empty(), "{upwards:#?}");
+}
+
+/// A new module is given a layer.
+#[test]
+fn every_module_has_a_layer() {
+    for Use { file, by, of } in uses() {
+        for module in [&by, &of] {
+            assert!(layer(module).is_some(), "{module} in {file} has none");
+        }
+    }
+}
+
+/// The test itself sees what it is to see.
+#[test]
+fn an_import_upwards_is_found() {
+    let exported = exported("pub use crate::server::{Background,\n    Server};\n");
+    let source = "use crate::address::Address; // crate::nothing\n\
+                  /// [`x`](crate::hooks::X)\n\
+                  fn f(x: crate::Server) { $crate::no!() }\n\
+                  use crate::{error::Result, hooks};\n\
+                  #[cfg(test)] mod tests { use crate::server::Y; }\n";
+    let used = modules_used(source, &exported);
+    assert_eq!(used, ["address", "nothing", "server", "error", "hooks"]);
+    let by = |by: &str, of: &str| Use { file: by.into(), by: by.into(), of: of.into() };
+    let uses = [by("hooks", "server"), by("server", "hooks"), by("transport", "mixin")];
+    assert_eq!(upwards(&uses), [&uses[0]]);
 }
