@@ -36,7 +36,9 @@ use crate::transport::Kind;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle the requests of this server",
     label = "wants a handler of `{K}` requests, on a server with state `{S}`",
-    note = "implement `StreamRequestHandler<{S}>` or `DatagramRequestHandler<{S}>` for `{Self}`"
+    note = "implement `StreamRequestHandler<{S}>` or `DatagramRequestHandler<{S}>` for `{Self}`",
+    note = "a handler for a server with another state needs that state: \
+            `Server::builder(...).server(state)`"
 )]
 pub trait RequestHandler<K: Kind, S, Via> {
     /// Handles one request from beginning to end: `setup`, `handle` and `finish`.

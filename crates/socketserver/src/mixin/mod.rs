@@ -29,6 +29,13 @@ use crate::address::Address;
 /// All methods but [`process_request`](Self::process_request) are provided, and fit a mix-in
 /// that runs requests in this process and has room for any number. Requests that run in this
 /// process are counted, waited for and cut by the server itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot run the requests of this server",
+    label = "wants `{P}`",
+    note = "`Threading` and `AnyMixIn` run requests on other threads, so the server's state must be \
+            `Send` and `Sync`: with a `Mutex` or an atomic in the place of a `RefCell` or `Cell`",
+    note = "the state must be a `BaseServer`"
+)]
 pub trait MixIn<P: PendingRequest> {
     /// Runs one request, now or soon: calls [`PendingRequest::finish`] where it shall run.
     ///

@@ -112,9 +112,9 @@ where
     pub fn bind<A, Via>(self, address: A) -> io::Result<Server<T, M, H, S>>
     where
         T: ServerBind<A>,
+        S: BaseServer<T>,
         M: MixIn<Pending<T, S>>,
         H: RequestHandler<T::Kind, S, Via> + 'static,
-        S: BaseServer<T>,
     {
         self.server_bind(address)?.server_activate()
     }
@@ -143,9 +143,9 @@ where
     /// [`bind`](Self::bind).
     pub fn from_socket<Via>(self, socket: impl Into<T::Socket>) -> io::Result<Server<T, M, H, S>>
     where
+        S: BaseServer<T>,
         M: MixIn<Pending<T, S>>,
         H: RequestHandler<T::Kind, S, Via> + 'static,
-        S: BaseServer<T>,
     {
         self.settings.check()?;
         BoundServer { builder: self, socket: socket.into() }.server_activate()
@@ -185,9 +185,9 @@ impl<T: Transport, M, H, S> BoundServer<T, M, H, S> {
     /// As [`Builder::bind`].
     pub fn server_activate<Via>(self) -> io::Result<Server<T, M, H, S>>
     where
+        S: BaseServer<T>,
         M: MixIn<Pending<T, S>>,
         H: RequestHandler<T::Kind, S, Via> + 'static,
-        S: BaseServer<T>,
     {
         let Self { builder: Builder { transport, mixin, settings, handler, server }, socket } =
             self;
