@@ -4,7 +4,8 @@
 //! ended. The clocks used here are the scheduler's own:
 //!
 //! - the process CPU clock (`clock_getcpuclockid`) counts, in nanoseconds, every thread of a
-//!   process, those that have ended included, and can be read from outside, even when the process is a zombie;
+//!   process, those that have ended included, and can be read from outside, even when the process
+//!   is a zombie;
 //! - `getrusage(RUSAGE_CHILDREN)` grows, at each wait, by the whole life of what was waited for:
 //!   its threads, and the children that it had waited for itself. Its user and system parts are
 //!   an estimate where the kernel samples them by tick; their sum is exact.
@@ -98,7 +99,7 @@ impl Cores {
     pub(crate) fn find() -> io::Result<Self> {
         let all = sched_getaffinity(Pid::from_raw(0))?;
         let mut usable = (0..CpuSet::count()).filter(|&core| all.is_set(core).unwrap_or(false));
-        // Interrupts tend to go to the first core, and should not fall on the side that is measured.
+        // Interrupts tend to go to the first core, and should not fall on what is measured.
         let client = usable.next().unwrap_or(0);
         Ok(Self { all, client, server: usable.next_back().unwrap_or(client) })
     }
