@@ -137,11 +137,12 @@ fn errors_are_told_even_without_a_log() {
 /// The name of a client is not a way to write lines of one's own.
 #[test]
 fn control_characters_in_a_clients_name_are_not_written() {
-    let mut serving = Serving::with("unixgram:@socketserver-cli-control --echo --verbose");
+    let name = format!("socketserver-cli-control-{}", std::process::id());
+    let mut serving = Serving::with(&format!("unixgram:@{name} --echo --verbose"));
     let folder = testkit::socket_path();
     let own = folder.folder().join("a\nb\u{1b}[31m");
     let client = std::os::unix::net::UnixDatagram::bind(own).unwrap();
-    let server = common::abstract_name("socketserver-cli-control");
+    let server = common::abstract_name(&name);
     client.send_to_addr(b"hello", &server).unwrap();
     let output = serving.until("it is told", |output| output.contains("finished after"));
     assert!(output.contains("a?b?[31m started") && !output.contains('\u{1b}'), "{output}");

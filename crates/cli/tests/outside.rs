@@ -57,13 +57,15 @@ fn socat() {
     }
     let path = socket_path();
     let unix = format!("unix:{}", path.display());
-    let endpoints = ["tcp://[::1]:0", &unix, "unix:@socketserver-cli-socat", "udp://127.0.0.1:0"];
+    let name = format!("socketserver-cli-socat-{}", std::process::id());
+    let abstract_name = format!("unix:@{name}");
+    let endpoints = ["tcp://[::1]:0", &unix, &abstract_name, "udp://127.0.0.1:0"];
     let mut serving = Serving::start(command().args(endpoints).arg("--echo"), endpoints.len());
     let tcp = format!("TCP6:[::1]:{}", serving.address(0).port());
     let connect = format!("UNIX-CONNECT:{}", path.display());
     let udp = format!("UDP:{}", serving.address(3));
-    let abstract_name = "ABSTRACT-CONNECT:socketserver-cli-socat";
-    for address in [&tcp, &connect, abstract_name] {
+    let abstract_name = format!("ABSTRACT-CONNECT:{name}");
+    for address in [&tcp, &connect, &abstract_name] {
         assert_eq!(exchange("socat", &["-t", "5", "-", address], b"hello\n"), "hello\n");
     }
     assert_eq!(exchange("socat", &["-t", "0.5", "-", &udp], b"hello\n"), "hello\n");

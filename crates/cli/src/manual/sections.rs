@@ -132,12 +132,34 @@ pub(super) const SECTIONS: &[Section] = &[
                  is wrong with the command itself is told in one line that begins with its name.",
             ),
             Text(
-                "With --log json each line is an object with the fields time, level (debug, info, \
-                 warning, error) and event: listening, started, finished (outcome: complete, \
-                 disconnected, timed_out or cut), failed, refused, accept_error, hook_panicked, \
-                 draining, cut, drained, fatal. The other fields are endpoint, client, error, \
-                 elapsed_ms and those that belong to one event alone.",
+                "With --log json each line is an object with the fields time (RFC 3339, in UTC), \
+                 level (debug, info, warning or error) and event. Times in other fields are in \
+                 milliseconds. These names do not change; others may be added. The events, and \
+                 their fields:",
             ),
+            Term("listening", "endpoint"),
+            Term("started", "endpoint, client. Only with --verbose."),
+            Term(
+                "finished",
+                "endpoint, client, elapsed_ms, outcome (complete, disconnected, timed_out or cut). \
+                 Only with --verbose.",
+            ),
+            Term(
+                "failed",
+                "endpoint, client, error, and elapsed_ms if it had been started. With --verbose, \
+                 a started goes before it.",
+            ),
+            Term("refused", "endpoint, client. Only with --verbose."),
+            Term(
+                "accept_error",
+                "endpoint, error, action (continue, shed, pause or stop), pause_ms if it pauses, \
+                 untold: how many such errors there were since the last line of it.",
+            ),
+            Term("hook_panicked", "endpoint, hook. A defect of this command."),
+            Term("draining", "open: how many connections; deadline_ms"),
+            Term("cut", "endpoint, client, elapsed_ms"),
+            Term("drained", "finished, cut, unfinished: how many; elapsed_ms"),
+            Term("fatal", "error, code: the exit status"),
         ],
     },
     Section {
