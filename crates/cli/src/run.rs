@@ -110,8 +110,9 @@ fn serve(args: &Args, log: Log) -> Result<u8, Fatal> {
     if let Err(fatal) = &served {
         log.fatal(fatal);
     }
-    log.draining(servers.iter().map(|server| server.open()).sum(), args.drain);
-    let report = serve::drain(&servers, args.drain);
+    let open = servers.iter().map(|server| server.open()).sum();
+    log.draining(open, args.drain);
+    let report = serve::drain(&servers, open, args.drain);
     log.drained(&report);
     Ok(match served {
         Err(fatal) => fatal.code,
