@@ -40,7 +40,7 @@ use crate::signal;
 /// Before the fork, what this process has buffered for standard output is written, so that it
 /// does not come out twice; after `child`, what the child has buffered is written. Signals are
 /// blocked from before the fork until the child has put those that
-/// [`signal::Watch`](crate::signal::Watch) handles back to what a child should do with them.
+/// [`signal::Watch`] handles back to what a child should do with them.
 ///
 /// # Errors
 ///
