@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::Result;
-use crate::cpu::Cores;
+use crate::cpu::{Cores, Placement};
 use crate::load::Session;
 use crate::options::Options;
 use crate::output::output_within;
@@ -101,6 +101,8 @@ impl Runs<'_> {
         if !self.is_wanted(|word| plan::is_meant_by("shutdown", word)) {
             return Ok(Vec::new());
         }
+        // The loads before may have kept this process on one core.
+        self.cores.be_client(Placement::Everywhere)?;
         let rounds = if self.options.short { 5 } else { 20 };
         let servers = SHUTDOWN.iter().copied().filter(|server| self.can_run(server));
         servers
