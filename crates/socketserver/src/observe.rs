@@ -2,7 +2,7 @@
 //!
 //! An [`Observer`] is the engine's only output: it logs nothing and prints nothing, but for the
 //! default [`handle_error`](crate::BaseServer::handle_error). With the feature `tracing`,
-//! [`Tracing`] is an observer ready-made.
+//! `Tracing` is an observer ready-made.
 
 use std::fmt;
 use std::io;
