@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
 use socketserver::mixin::Threading;
-use socketserver::transport::{Connection, ServerBind, Stream, Tcp, Tombstone, Transport};
+use socketserver::transport::{Connection, Tcp, Transport, Wrap};
 use socketserver::{
     Address, BaseServer, Failure, RequestError, Result, Server, StreamRequest, handler_fn,
 };
@@ -20,10 +20,12 @@ struct Greeted {
     tcp: Tcp,
 }
 
-impl Transport for Greeted {
-    type Kind = Stream;
-    type Socket = TcpListener;
-    type Request = TcpStream;
+impl Wrap for Greeted {
+    type Inner = Tcp;
+
+    fn inner(&self) -> &Tcp {
+        &self.tcp
+    }
 
     fn open(
         &self,
@@ -31,50 +33,12 @@ impl Transport for Greeted {
         client_address: &mut Address,
     ) -> Result<Arc<dyn Connection>> {
         let mut greeting = [0; 6];
-        io::Read::read_exact(&mut &**request, &mut greeting)?;
+        (&**request).read_exact(&mut greeting)?;
         if &greeting != b"HELLO\n" {
             return Err("that is no greeting".into());
         }
         *client_address = Address::Other("somebody polite".into());
         self.tcp.open(request, client_address)
-    }
-
-    fn server_activate(&self, socket: &TcpListener) -> io::Result<()> {
-        self.tcp.server_activate(socket)
-    }
-
-    fn server_address(&self, socket: &TcpListener) -> io::Result<Address> {
-        self.tcp.server_address(socket)
-    }
-
-    fn get_request(&self, socket: &TcpListener) -> io::Result<(Arc<TcpStream>, Address)> {
-        self.tcp.get_request(socket)
-    }
-
-    fn connection(&self, request: &Arc<TcpStream>) -> Arc<dyn Connection> {
-        self.tcp.connection(request)
-    }
-
-    fn shutdown_request(&self, request: &TcpStream) {
-        self.tcp.shutdown_request(request);
-    }
-
-    fn close_request(&self, request: Arc<TcpStream>) {
-        self.tcp.close_request(request);
-    }
-
-    fn server_close(&self, socket: &TcpListener, tombstone: &Tombstone) -> io::Result<()> {
-        self.tcp.server_close(socket, tombstone)
-    }
-
-    fn after_fork_in_child(&self, socket: &TcpListener, tombstone: &Tombstone) {
-        self.tcp.after_fork_in_child(socket, tombstone);
-    }
-}
-
-impl ServerBind<SocketAddr> for Greeted {
-    fn server_bind(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        self.tcp.server_bind(address)
     }
 }
 
@@ -102,7 +66,7 @@ fn a_handshake_is_on_the_requests_own_thread() {
     let _alone = alone();
     let server = Server::<Greeted, Threading, _>::builder(handler_fn(introduce))
         .server(Explaining)
-        .bind("127.0.0.1:0".parse::<SocketAddr>().unwrap())
+        .bind("127.0.0.1:0")
         .unwrap()
         .spawn()
         .unwrap();

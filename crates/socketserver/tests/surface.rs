@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use socketserver::mixin::{Forking, Synchronous, Threading};
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     BaseServer, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
-    ForkingUnixStreamServer, Server, StreamRequest, TcpServer, ThreadingTcpServer,
+    ForkingUnixStreamServer, Outcome, Server, StreamRequest, TcpServer, ThreadingTcpServer,
     ThreadingUdpServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer,
     UnixDatagramServer, UnixStreamServer, handler_fn,
 };
@@ -87,4 +90,22 @@ fn a_loop_waits_without_a_descriptor_of_its_own() {
     eventually("the loop waits", || sleeps_for_ever("socketserver"));
     assert_eq!(descriptors(), before);
     assert!(server.stop(Some(DEADLINE)).unwrap().is_complete());
+}
+
+/// A36: the server's own timeout alone counts, whatever the socket would say.
+#[test]
+fn a_timeout_of_the_socket_itself_does_not_end_handle_request() {
+    let _alone = alone();
+    let timeout = Duration::from_millis(60);
+    let server = TcpServer::builder(handler_fn(nothing::<()>))
+        .before_bind(|socket| {
+            let soon = Some(Duration::from_millis(1));
+            Ok(set_socket_timeout(socket, Timeout::Recv, soon)?)
+        })
+        .timeout(timeout)
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let begun = Instant::now();
+    assert_eq!(server.handle_request().unwrap(), Outcome::TimedOut);
+    assert!(begun.elapsed() >= timeout);
 }
