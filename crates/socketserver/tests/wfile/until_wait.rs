@@ -28,9 +28,11 @@ fn a_burst_is_answered_with_few_sends() {
     let (reply, sent) = serve(&plain, &burst);
     assert_eq!((reply.as_str(), sent.len()), (burst.as_str(), 1000));
 
+    // One for each time that the handler had to look for more.
     let joined = server(UntilWait(64 * 1024), echo_lines);
     let (reply, sent) = serve(&joined, &burst);
-    assert_eq!((reply.as_str(), sent.len()), (burst.as_str(), 1));
+    assert_eq!(reply, burst);
+    assert!(sent.len() <= 10, "{} sends", sent.len());
 }
 
 /// No more is held back than was allowed, though nobody waits.
