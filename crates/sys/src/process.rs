@@ -23,9 +23,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::ForkResult;
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, getppid, kill_process,
     pidfd_open, pidfd_send_signal, set_parent_process_death_signal, waitid,
@@ -34,41 +33,48 @@ use rustix::process::{
 use crate::descriptor::{self, Interest};
 use crate::signal;
 
+/// What a process is that forks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// The caller is its only thread.
+    One,
+    /// It has other threads, or may have.
+    Several,
+}
+
 /// Runs `child` in a new process, which ends with the status that it returns, or with 1 if it
 /// panics.
 ///
 /// Before the fork, what this process has buffered for standard output is written, so that it
-/// does not come out twice; after `child`, what the child has buffered is written. Signals are
-/// blocked from before the fork until the child has put those that
-/// [`signal::Watch`] handles back to what a child should do with them.
+/// does not come out twice; after `child`, what the child has buffered is written. If signals
+/// are [watched](signal::Watch), they are blocked from before the fork until the child has put
+/// them back to what a child should do with them.
 ///
 /// # Errors
 ///
-/// `EAGAIN` and `ENOMEM`, as `fork(2)` has them, and `EMFILE` or `ENFILE` when there is no
-/// descriptor left for the child's pidfd; there is no child then.
-pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Child> {
-    // Held across the fork, so that no other thread can hold them in the child.
-    let mut stdout = io::stdout().lock();
-    let stderr = io::stderr().lock();
-    let _ = stdout.flush();
+/// `EAGAIN` and `ENOMEM`, as `fork(2)` has them; there is no child then.
+pub fn fork(threads: Threads, child: impl FnOnce() -> u8) -> io::Result<Child> {
+    // Held across the fork, so that no other thread can hold them in the child. Without other
+    // threads it would do no more than have both processes copy the page that they are on.
+    let locks = match threads {
+        Threads::One => None,
+        Threads::Several => Some((io::stdout().lock(), io::stderr().lock())),
+    };
+    let _ = io::stdout().flush();
 
-    // Makes sure that there will be a number for the pidfd, for a child that nobody can wait for
-    // is worse than none.
-    let placeholder = eventfd(0, EventfdFlags::CLOEXEC)?;
-
-    let mut mask = SigSet::empty();
-    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut mask))?;
+    let mask = if signal::are_watched() { Some(block_signals()?) } else { None };
     // SAFETY: the child runs `child`, which is safe code, and then `_exit`; see the module's
     // documentation for why that is sound with and without other threads.
     let forked = unsafe { nix::unistd::fork() };
-    if matches!(forked, Ok(ForkResult::Child)) {
-        signal::reset_in_child();
+    if let Some(mask) = mask {
+        if matches!(forked, Ok(ForkResult::Child)) {
+            signal::reset_in_child();
+        }
+        // Setting back a mask that was read from the kernel cannot fail.
+        let _ = mask.thread_set_mask();
     }
-    // Setting back a mask that was read from the kernel cannot fail.
-    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
-    drop(placeholder);
     // In the child too, whose own threads may print.
-    drop((stdout, stderr));
+    drop(locks);
 
     match forked? {
         ForkResult::Child => {
@@ -79,12 +85,16 @@ pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Child> {
         }
         ForkResult::Parent { child } => {
             let pid = Pid::from_raw(child.as_raw()).ok_or(io::ErrorKind::NotFound)?;
-            // Fails only if the child is gone already, because this process ignores SIGCHLD, or
-            // if another thread took the number that was free a moment ago.
-            let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
-            Ok(Child { pid, pidfd })
+            let mut child = Child { pid, pidfd: None };
+            child.open_pidfd();
+            Ok(child)
         }
     }
+}
+
+/// Blocks all signals on this thread, and returns which were blocked before.
+fn block_signals() -> io::Result<SigSet> {
+    Ok(SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?)
 }
 
 /// Ties the program that `command` starts to the thread that starts it: it ends, by SIGKILL, when
@@ -117,6 +127,16 @@ impl Child {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Opens the [pidfd](Self::pidfd), if it could not be opened before: there was no descriptor
+    /// left, say. Returns whether there is one now.
+    pub fn open_pidfd(&mut self) -> bool {
+        if self.pidfd.is_none() {
+            // It fails too if the child is gone already, because this process ignores SIGCHLD.
+            self.pidfd = pidfd_open(self.pid, PidfdFlags::empty()).ok();
+        }
+        self.pidfd.is_some()
     }
 
     /// A descriptor that becomes readable when the child has ended; `None` if there was none to
@@ -208,25 +228,25 @@ mod tests {
 
     use nix::sys::signal::{SigSet, Signal};
 
-    use super::{Exit, fork, threads, tie_to_spawner, wait};
+    use super::{Exit, Threads, fork, threads, tie_to_spawner, wait};
     use crate::descriptor::{self, Interest};
 
     #[test]
     fn a_child_ends_with_its_status_and_wakes_its_parent() {
-        let child = fork(|| 7).unwrap();
+        let child = fork(Threads::Several, || 7).unwrap();
         assert_eq!(wait(&child), Exit::Status(7));
         assert_eq!(child.try_wait(), Some(Exit::Unknown), "it can be reaped only once");
     }
 
     #[test]
     fn a_panic_in_the_child_is_status_1() {
-        let child = fork(|| panic!("expected by the test")).unwrap();
+        let child = fork(Threads::Several, || panic!("expected by the test")).unwrap();
         assert_eq!(wait(&child), Exit::Status(1));
     }
 
     #[test]
     fn a_killed_child_tells_the_signal() {
-        let child = fork(|| {
+        let child = fork(Threads::Several, || {
             loop {
                 std::thread::park()
             }
@@ -239,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_thread_of_the_childs_may_print() {
-        let child = fork(|| {
+        let child = fork(Threads::Several, || {
             let print = || drop((std::io::stdout().lock(), std::io::stderr().lock()));
             u8::from(std::thread::spawn(print).join().is_err())
         })
@@ -255,7 +275,7 @@ mod tests {
     #[test]
     fn a_tied_program_ends_with_its_spawner_and_starts_with_no_signal_blocked() {
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let child = fork(|| {
+        let child = fork(Threads::Several, || {
             let mut term = SigSet::empty();
             term.add(Signal::SIGTERM);
             term.thread_block().unwrap();

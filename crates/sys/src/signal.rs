@@ -24,10 +24,13 @@ pub struct Watch {
 
 /// What outlives the watches, since a handler once installed stays.
 struct Installed {
-    /// While it is set, SIGINT and SIGTERM do what they do by default.
+    /// While it is set, SIGINT and SIGTERM do what they do by default: while nobody watches, and
+    /// after the second signal.
     deadly: Arc<AtomicBool>,
-    watches: usize,
 }
+
+/// How many watches there are. Changed under the lock of [`INSTALLED`], and read without it.
+static WATCHES: AtomicUsize = AtomicUsize::new(0);
 
 static INSTALLED: Mutex<Option<Installed>> = Mutex::new(None);
 
@@ -71,10 +74,10 @@ fn begin() -> io::Result<Arc<AtomicBool>> {
             for signal in STOPPING {
                 flag::register_conditional_default(signal, Arc::clone(&deadly))?;
             }
-            none.insert(Installed { deadly, watches: 0 })
+            none.insert(Installed { deadly })
         }
     };
-    installed.watches += 1;
+    WATCHES.fetch_add(1, Ordering::SeqCst);
     installed.deadly.store(false, Ordering::SeqCst);
     Ok(Arc::clone(&installed.deadly))
 }
@@ -84,35 +87,31 @@ impl Drop for Watch {
         for id in self.ids.drain(..) {
             low_level::unregister(id);
         }
-        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(installed) = installed.as_mut() {
-            installed.watches -= 1;
-            if installed.watches == 0 {
-                installed.deadly.store(true, Ordering::SeqCst);
-            }
+        let installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_last = WATCHES.fetch_sub(1, Ordering::SeqCst) == 1;
+        if let Some(installed) = installed.as_ref().filter(|_| was_last) {
+            installed.deadly.store(true, Ordering::SeqCst);
         }
     }
 }
 
-/// In a forked child: gives the watched signals to the child itself. Called with all signals
-/// blocked.
+/// Whether anybody watches.
+pub(crate) fn are_watched() -> bool {
+    WATCHES.load(Ordering::SeqCst) > 0
+}
+
+/// In a forked child of a process whose signals are watched: gives them to the child itself.
+/// Called with all signals blocked.
 ///
 /// SIGTERM ends the child, for that is how its parent ends it. SIGINT, which a terminal sends to
 /// parent and children alike, is left to the parent, which decides what becomes of its children.
 pub(crate) fn reset_in_child() {
     use nix::sys::signal::{SigHandler, Signal, signal};
 
-    // A lock that another thread holds at this moment is being used to begin or end a watch:
-    // too early or too late for this child.
-    let Ok(installed) = INSTALLED.try_lock() else {
-        return;
-    };
-    if installed.as_ref().is_some_and(|installed| installed.watches > 0) {
-        // SAFETY: the default action runs no code of ours.
-        let _ = unsafe { signal(Signal::SIGTERM, SigHandler::SigDfl) };
-        // SAFETY: ignoring a signal runs no code of ours.
-        let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
-    }
+    // SAFETY: the default action runs no code of ours.
+    let _ = unsafe { signal(Signal::SIGTERM, SigHandler::SigDfl) };
+    // SAFETY: ignoring a signal runs no code of ours.
+    let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
 }
 
 /// Lets SIGINT do what it does by default again.
@@ -138,12 +137,12 @@ mod tests {
     use nix::sys::signal::{Signal, raise};
 
     use super::{Watch, reset_in_child, restore_interrupt};
-    use crate::process::{Exit, fork, wait};
+    use crate::process::{Exit, Threads, fork, wait};
     use crate::waker::Waker;
 
     #[test]
     fn the_first_signal_wakes_the_second_forces_the_third_kills() {
-        let child = fork(|| {
+        let child = fork(Threads::Several, || {
             let (first, second) =
                 (Arc::new(Waker::new().unwrap()), Arc::new(Waker::new().unwrap()));
             let _watch = Watch::new(&first, &second).unwrap();
@@ -159,7 +158,7 @@ mod tests {
 
     #[test]
     fn signals_kill_again_when_nobody_watches() {
-        let child = fork(|| {
+        let child = fork(Threads::Several, || {
             let waker = Arc::new(Waker::new().unwrap());
             drop(Watch::new(&waker, &waker).unwrap());
             raise(Signal::SIGINT).unwrap();
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_forked_child_ignores_the_interrupt_until_it_is_restored() {
-        let ignored = fork(|| {
+        let ignored = fork(Threads::Several, || {
             let waker = Arc::new(Waker::new().unwrap());
             let _watch = Watch::new(&waker, &waker).unwrap();
             reset_in_child();

@@ -11,6 +11,9 @@ use crate::transport::Connection;
 /// The longest line that [`Rfile::lines`] gives, in bytes.
 const LINE_LIMIT: usize = 64 * 1024;
 
+/// How much room a buffer has at first, in bytes.
+const FIRST: usize = 2048;
+
 /// How much room [`Rfile::read_exactly`] makes at a time, so that memory grows with what has
 /// come, not with what was announced.
 const CHUNK: usize = 64 * 1024;
@@ -161,16 +164,24 @@ impl Rfile {
         self.buffer[self.start..][..bytes.len()].copy_from_slice(bytes);
     }
 
+    /// Makes room to receive into: a little at first, and twice as much after each time that it
+    /// was filled, so that a short request does not pay for clearing room for a long one.
+    fn grow(&mut self) {
+        let room = match self.buffer.len() {
+            0 => FIRST,
+            len if self.end == len => len * 2,
+            len => len,
+        };
+        self.buffer.resize(room.min(self.size).max(1), 0);
+    }
+
     fn recv(&mut self, into: Into<'_>) -> io::Result<usize> {
         if let Some(held) = &self.held {
             held.send(&*self.connection)?;
         }
         let buf = match into {
             Into::Caller(buf) => buf,
-            Into::Buffer => {
-                self.buffer.resize(self.size.max(1), 0);
-                &mut self.buffer
-            }
+            Into::Buffer => &mut self.buffer,
         };
         match self.connection.recv(buf) {
             // To a handler, the server's cut is not the client's end.
@@ -220,6 +231,7 @@ impl Read for Rfile {
 impl BufRead for Rfile {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
+            self.grow();
             (self.start, self.end) = (0, 0);
             self.end = self.recv(Into::Buffer)?;
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use socketserver_sys::descriptor::Set;
-use socketserver_sys::process::{self, Child, fork, threads};
+use socketserver_sys::process::{self, Child, Threads, fork, threads};
 
 use super::{MixIn, PendingRequest, Unprocessed, refuse_zero};
 use crate::address::Address;
@@ -91,13 +91,26 @@ impl Forking {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has the loop woken when a child ends. Without it, the child is found at the next pass that
+    /// something else causes.
+    fn watch(&self, id: u32) {
+        let mut children = self.children();
+        let (Some(running), Some(set)) = (children.get_mut(&id), self.ended.get()) else { return };
+        running.child.open_pidfd();
+        if let Some(pidfd) = running.child.pidfd() {
+            let _ = set.add(pidfd, id.into());
+        }
+    }
+
     /// Refuses to fork when another thread might hold a lock that the child needs.
-    fn check_threads(&self) -> io::Result<()> {
+    fn check_threads(&self) -> io::Result<Threads> {
         if self.allow_threads {
-            return Ok(());
+            return Ok(Threads::Several);
         }
         match threads() {
-            None | Some(1) => Ok(()),
+            Some(1) => Ok(Threads::One),
+            // Without `/proc` nobody can say.
+            None => Ok(Threads::Several),
             Some(threads) => Err(io::Error::other(format!(
                 "refusing to fork a process with {threads} threads, for a lock that one of them \
                  holds would stay locked in the child; `allow_threads` overrides this"
@@ -109,13 +122,14 @@ impl Forking {
 impl<P: PendingRequest> MixIn<P> for Forking {
     fn process_request(&self, request: P) -> Result<(), Unprocessed<P>> {
         self.collect_children();
-        if let Err(error) = self.check_threads() {
-            return Err(Unprocessed { request, error });
-        }
+        let threads = match self.check_threads() {
+            Ok(threads) => threads,
+            Err(error) => return Err(Unprocessed { request, error }),
+        };
         let client_address = request.client_address().clone();
         // Either the child takes the request out of its copy, or the parent has it still.
         let mut request = Some(request);
-        let forked = fork(|| match request.take() {
+        let forked = fork(threads, || match request.take() {
             Some(mut request) => {
                 request.after_fork_in_child();
                 u8::from(!request.finish())
@@ -125,15 +139,13 @@ impl<P: PendingRequest> MixIn<P> for Forking {
         match (forked, request) {
             (Ok(child), Some(request)) => {
                 let id = child.id();
-                if let (Some(set), Some(pidfd)) = (self.ended.get(), child.pidfd()) {
-                    // Without it, the child is found at the next pass that something else causes.
-                    let _ = set.add(pidfd, id.into());
-                }
                 let since = Instant::now();
                 let running = Running { child, client_address, since, is_told_cut: false };
                 self.children().insert(id, running);
                 // Not before: whoever closes the server meanwhile must find the one or the other.
+                // And not later: its descriptor may be the last, and is free for the pidfd now.
                 request.close();
+                self.watch(id);
                 Ok(())
             }
             (Err(error), Some(request)) => Err(Unprocessed { request, error }),

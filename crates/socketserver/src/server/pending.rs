@@ -141,7 +141,7 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
         let since = open.ticket.since;
         self.open = Some(open);
         self.end();
-        self.core.finished(&self.client_address, since.elapsed(), error.as_ref());
+        self.core.finished(&self.client_address, since, error.as_ref());
         error.is_none()
     }
 
