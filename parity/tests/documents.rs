@@ -83,3 +83,13 @@ fn every_name_of_pythons_is_on_the_page_from_python() {
     let missing: Vec<_> = names.split_whitespace().filter(|name| !words.contains(name)).collect();
     assert_eq!(missing, [] as [&str; 0]);
 }
+
+/// What the comparison with CPython is told to expect is what users are told, too.
+#[test]
+fn every_intended_difference_is_on_the_page_of_differences() {
+    let page = read("crates/socketserver/src/manual/differences.md");
+    let told: Vec<_> = page.split(|c: char| !c.is_alphanumeric()).collect();
+    let numbers = parity::differences::INTENDED.iter().flat_map(|one| one.number.split(", "));
+    let untold: Vec<_> = numbers.filter(|number| !told.contains(number)).collect();
+    assert_eq!(untold, [] as [&str; 0]);
+}

@@ -14,7 +14,7 @@
 //! | [`defaults`] | What is the default of each setting, and why? |
 //! | [`differences`] | Where does a server behave other than Python's, and why? |
 //!
-//! These modules hold prose and no code. Every example on them is run as a test.
+//! These modules hold prose and no code. Every example on them is a test.
 
 pub mod accepting {
     #![doc = include_str!("accepting.md")]
