@@ -26,8 +26,7 @@ fn serves_after(steps: &[Step]) -> Vec<(String, Option<AcceptAction>)> {
     assert_eq!(address.connect().unwrap().read_to_end().unwrap(), b"hello");
     assert!(server.transport().calls() > steps.len(), "all of the script was played");
     server.stop(Some(DEADLINE)).unwrap();
-    let told = told.lock().unwrap().clone();
-    told
+    std::mem::take(&mut *told.lock().unwrap())
 }
 
 fn pauses(told: &[(String, Option<AcceptAction>)]) -> Vec<Duration> {
