@@ -2,7 +2,7 @@
 //! seen from outside: which hooks were called and in what order, what each client received, and
 //! how its connection ended.
 //!
-//! The scenarios are a [product](product): servers by mix-ins by situations by the two ways to
+//! The scenarios are a [product]: servers by mix-ins by situations by the two ways to
 //! serve. Each runs against two child processes in turn, a Python one and a Rust one, that speak
 //! the same small language on their standard input and output. A difference has to be on the
 //! [list of intended ones](differences), and each entry of that list has to occur wherever it

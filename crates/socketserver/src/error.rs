@@ -59,6 +59,16 @@ impl Failure {
         self.any_cause(has_mark::<WasCut>)
     }
 
+    /// Whether an operation took longer than its time-out allowed.
+    pub fn is_timeout(&self) -> bool {
+        self.any_cause(|error| {
+            let mut errors = std::iter::successors(Some(error), |error| {
+                error.get_ref().and_then(|inner| inner.downcast_ref())
+            });
+            errors.any(|error| error.kind() == io::ErrorKind::TimedOut)
+        })
+    }
+
     fn any_cause(&self, test: impl Fn(&io::Error) -> bool) -> bool {
         let mut cause = self.error();
         while let Some(error) = cause {
@@ -230,6 +240,13 @@ mod tests {
         assert!(
             Failure::Handler(io::Error::other(mark_disconnect(broken())).into()).is_disconnect()
         );
+    }
+
+    #[test]
+    fn a_time_out_is_told_wherever_it_stands_in_the_chain() {
+        let timed_out = io::Error::other(io::Error::from(ErrorKind::TimedOut));
+        assert!(Failure::Handler(timed_out.into()).is_timeout());
+        assert!(!Failure::Handler("too late".into()).is_timeout());
     }
 
     #[test]

@@ -236,7 +236,9 @@ pub fn print_error(error: &RequestError, client_address: &Address) {
     use std::fmt::Write;
     use std::io::Write as _;
 
-    if error.is_disconnect() || error.is_cut() {
+    // Of a request that was cut, `finish` may well find that the client is gone by now.
+    let is_ordinary = |failure: &Failure| failure.is_disconnect() || failure.is_cut();
+    if is_ordinary(error.failure()) && error.context().is_none_or(is_ordinary) {
         return;
     }
     let rule = "-".repeat(40);

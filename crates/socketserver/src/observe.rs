@@ -59,6 +59,14 @@ pub enum Event<'a> {
         /// How it failed, if it did.
         failed: Option<&'a Failed>,
     },
+    /// No thread or process could be had to run a request, and it is closed.
+    #[non_exhaustive]
+    NotStarted {
+        /// Whose request.
+        client_address: &'a Address,
+        /// Why.
+        failed: &'a Failed,
+    },
     /// `verify_request` refused a request, and it is closed.
     #[non_exhaustive]
     Refused {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::mixin::{self, AnyMixIn, Forking, MixIn, PendingRequest, Unprocessed};
+use socketserver::observe::Event;
 use socketserver::transport::{self, Tcp, Tombstone, Transport};
 use socketserver::{StreamRequest, TcpServer, handler_fn};
 use testkit::{Connect, alone};
@@ -112,4 +113,47 @@ fn what_a_wrapper_does_not_override_is_what_it_wraps() {
         assert_eq!(count("server_close"), 1);
         drop(server);
     }
+}
+
+/// Has no means to run anything.
+struct Poor(mixin::Synchronous);
+
+impl mixin::Wrap for Poor {
+    type Inner = mixin::Synchronous;
+
+    fn inner(&self) -> &mixin::Synchronous {
+        &self.0
+    }
+
+    fn process_request<P>(&self, request: P) -> Result<(), Unprocessed<P>>
+    where
+        P: PendingRequest,
+        mixin::Synchronous: MixIn<P>,
+    {
+        Err(Unprocessed { request, error: io::Error::other("nothing to run it with") })
+    }
+}
+
+/// A69, A75: a request that cannot be started is told to the observer, and to the client.
+#[test]
+fn a_request_that_cannot_be_started_is_observed() {
+    let _alone = alone();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let server = TcpServer::builder(handler_fn(|_: &mut StreamRequest<'_>| Ok(())))
+        .mixin(Poor(mixin::Synchronous::default()))
+        .observer(move |event: &Event<'_>| {
+            if let Event::NotStarted { failed, .. } = event {
+                telling.lock().expect("nobody panics with it").push(failed.failure.to_string());
+            }
+        })
+        .bind("127.0.0.1:0")
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let address = Connect::Tcp(server.server_address().as_inet().unwrap());
+    assert_eq!(address.connect().unwrap().read_to_end().unwrap(), b"");
+    server.stop(Some(testkit::DEADLINE)).unwrap();
+    let told = told.lock().unwrap();
+    assert_eq!(*told, ["request could not be started: nothing to run it with"]);
 }

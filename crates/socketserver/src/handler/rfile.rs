@@ -54,6 +54,10 @@ impl Rfile {
     ///
     /// It stands in the place of [`BufRead::lines`], and differs in one thing: a line of more
     /// than 64 KiB is an error of the kind `InvalidData`, and not so much memory.
+    ///
+    /// Where [`BufRead`] is imported too, take `rfile` out of the request first, by
+    /// `let StreamRequest { rfile, .. } = request;`: in `request.rfile.lines()` the compiler then
+    /// finds the method of the trait, which would have to own `rfile`, and says so.
     pub fn lines(&mut self) -> Lines<'_> {
         Lines { rfile: self }
     }

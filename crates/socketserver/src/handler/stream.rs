@@ -102,6 +102,10 @@ where
             cut,
         };
         let result = run_phases(self, &mut request, H::setup, H::handle, |_, _| {}, H::finish);
+        // A client that did not take it in time will not now either.
+        if result.as_ref().is_err_and(|failed| failed.failure.is_timeout()) {
+            return result;
+        }
         // A `finish` of the handler's own may have left it out; and nothing written is lost.
         match request.flush() {
             Err(error) if result.is_ok() => Err(error.into()),

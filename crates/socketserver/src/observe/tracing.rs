@@ -33,6 +33,10 @@ impl Observer for Tracing {
                 let disconnected = failed.is_some_and(Failed::is_disconnect);
                 debug!(target: TARGET, %client_address, ?elapsed, disconnected, "request finished");
             }
+            Event::NotStarted { client_address, failed } => {
+                let error = &failed.failure;
+                warn!(target: TARGET, %client_address, %error, "request not started");
+            }
             Event::Refused { client_address } => {
                 info!(target: TARGET, %client_address, "request refused");
             }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -6,7 +7,7 @@ use super::live::Ticket;
 use crate::address::Address;
 use crate::error::{Failed, Failure, guard};
 use crate::handler::Context;
-use crate::hooks::{BaseServer, FinishRequest};
+use crate::hooks::{BaseServer, FinishRequest, RequestError};
 use crate::mixin::{PendingRequest, sealed};
 use crate::observe::Event;
 use crate::transport::{Kind, Transport};
@@ -92,14 +93,22 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
     }
 
     /// Gives a failure from before the handler to `handle_error`, with the request still open.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: Failure) -> RequestError {
         let connection =
             self.open.as_ref().map(|open| self.core.transport.connection(&open.request));
-        self.core.handle_error(failure, connection.as_ref(), &self.client_address);
+        self.core.handle_error(failure, connection.as_ref(), &self.client_address)
+    }
+
+    /// Ends a request that nobody could be found to run.
+    pub(super) fn not_started(&mut self, error: io::Error) {
+        let error = self.fail(Failure::Process(error));
+        self.shutdown();
+        let (client_address, failed) = (&self.client_address, error.failed());
+        self.core.observe(&Event::NotStarted { client_address, failed });
     }
 
     /// `open` and `finish_request`, with `handle_error` after them.
-    fn run(&mut self, open: &Open<T>) -> Option<crate::hooks::RequestError> {
+    fn run(&mut self, open: &Open<T>) -> Option<RequestError> {
         let core = &self.core;
         let opened = guard(|| core.transport.open(&open.request, &mut self.client_address));
         let connection = match opened {

@@ -9,7 +9,7 @@ use super::accept::Accepting;
 use super::pending::Pending;
 use super::{Outcome, PollSet, Server};
 use crate::control::Serving;
-use crate::error::{Failure, guard};
+use crate::error::guard;
 use crate::hooks::BaseServer;
 use crate::mixin::{MixIn, Unprocessed};
 use crate::transport::Transport;
@@ -247,8 +247,7 @@ where
         let processed = self.core.hook("process_request", || self.mixin.process_request(pending));
         if let Some(Err(Unprocessed { request: mut pending, error })) = processed {
             pending.take_back();
-            pending.fail(Failure::Process(error));
-            pending.shutdown();
+            pending.not_started(error);
         }
         Outcome::Processed
     }

@@ -87,7 +87,7 @@ fn a_fork_that_fails_costs_one_request() {
     let mut refused = server.connect();
     let mut served = server.send("echo served");
     let before = getrlimit(Resource::Nproc);
-    setrlimit(Resource::Nproc, Rlimit { current: Some(0), ..before.clone() }).unwrap();
+    setrlimit(Resource::Nproc, Rlimit { current: Some(0), ..before }).unwrap();
     assert_eq!(server.handle_request().unwrap(), Outcome::Processed);
     setrlimit(Resource::Nproc, before).unwrap();
     refused.assert_ended();
