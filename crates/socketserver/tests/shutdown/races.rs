@@ -1,13 +1,15 @@
 //! Loops and shutdowns on several threads at a time.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use socketserver::mixin::{Synchronous, Threading};
+use socketserver::mixin::{MixIn, PendingRequest, Synchronous, Threading, Unprocessed};
 use socketserver::transport::{Tcp, UnixStream};
+use socketserver::{Outcome, ShutdownHandle, TcpServer};
 use testkit::DEADLINE;
 
-use crate::common::{Mix, Wire, bound, serve};
+use crate::common::{Hooks, Mix, Place, Script, Wire, bound, serve};
 
 /// A31: CPython's own test: start a loop on a thread, and stop it at once.
 #[test]
@@ -123,4 +125,43 @@ fn accepts_nothing_afterwards<T: Wire, M: Mix<T>>() {
 fn nothing_is_accepted_after_a_shutdown() {
     accepts_nothing_afterwards::<Tcp, Synchronous>();
     accepts_nothing_afterwards::<UnixStream, Threading>();
+}
+
+/// A mix-in that shuts its server down when the loop is about to wait.
+#[derive(Debug, Default)]
+struct StopsBeforeTheWait(OnceLock<ShutdownHandle>);
+
+impl<P: PendingRequest> MixIn<P> for StopsBeforeTheWait {
+    fn process_request(&self, request: P) -> Result<(), Unprocessed<P>> {
+        request.finish();
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.get().unwrap().request_shutdown();
+        true
+    }
+}
+
+/// A22: of a client and a shutdown that come together, the shutdown is seen first; the client
+/// waits for the next loop.
+#[test]
+fn a_client_that_comes_with_the_shutdown_is_not_accepted() {
+    let _alone = testkit::alone();
+    let place = Place::new();
+    let server = TcpServer::builder(Script::default)
+        .mixin(StopsBeforeTheWait::default())
+        .server(Hooks::default())
+        .bind(&place)
+        .unwrap();
+    server.mixin().0.set(server.shutdown_handle()).unwrap();
+    let mut client = Tcp::connect(server.server_address()).unwrap();
+    client.send("echo patient").unwrap();
+    for _ in 0..3 {
+        server.serve_forever().unwrap();
+        assert_eq!(server.server().trace.texts(), [""; 0]);
+    }
+    assert_eq!(server.handle_request().unwrap(), Outcome::Processed);
+    assert_eq!(client.reply().unwrap(), "patient");
+    assert!(server.server_close(Some(DEADLINE)));
 }

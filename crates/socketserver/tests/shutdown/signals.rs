@@ -34,13 +34,11 @@ fn converse(request: &mut StreamRequest<'_>) -> Result {
         }
     }
     writeln!(wfile, "staying")?;
-    while !request.is_cut() {
-        std::thread::yield_now();
-    }
+    testkit::eventually("the cut", || request.is_cut());
     say("handler saw: its cut");
-    loop {
-        std::thread::park();
-    }
+    // Longer than the test waits.
+    std::thread::sleep(3 * testkit::DEADLINE);
+    Ok(())
 }
 
 /// Tells the test.
