@@ -104,10 +104,11 @@ fn a_refused_client_holds_nobody_up<T: Wire, M: Mix<T>>(a_minute: impl FnOnce(&m
             transport
         })
     });
-    let server = server.spawn();
     server.server().refuse(true);
     let mut refused = server.connect();
+    // Before it can be refused, which would end this.
     refused.send("echo no\nand more").unwrap();
+    let server = server.spawn();
     // It has not ended its half, so that more could come.
     refused.assert_ended();
     server.server().refuse(false);

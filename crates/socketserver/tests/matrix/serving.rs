@@ -97,7 +97,10 @@ pub(crate) fn a_refused_request_reaches_no_handler<T: Wire, M: Mix<T>>() {
     let server = serve::<T, M>();
     server.server().refuse(true);
     let mut client = server.connect();
-    client.send("echo no").unwrap();
+    // To connect is enough to be refused, and what is sent afterwards may meet a closed connection.
+    if !T::IS_STREAM {
+        client.send("echo no").unwrap();
+    }
     server.server().trace.wait_for("verify_request");
     assert_unanswered::<T>(&mut client);
     server.server().refuse(false);
