@@ -28,8 +28,9 @@ impl ShutdownHandle {
     /// This is Python's `shutdown`, which instead waits for the next poll, and deadlocks on the
     /// serving thread.
     pub fn shutdown(&self) {
-        self.0.request();
-        self.0.wait_until_stopped();
+        if let Some(generation) = self.0.request() {
+            self.0.wait_until_stopped(generation);
+        }
     }
 
     /// Asks `serve_forever` to stop, and returns at once; else as [`shutdown`](Self::shutdown).
@@ -182,29 +183,33 @@ impl Control {
         }
     }
 
-    fn request(&self) {
+    /// Asks the loops that run to stop, or else the first, before it has run. Returns which they
+    /// are, for [`wait_until_stopped`](Self::wait_until_stopped); `None` when there is nothing to
+    /// wait for.
+    fn request(&self) -> Option<u64> {
         if self.is_in_child() {
             self.stop.wake();
-            return;
+            return None;
         }
         let mut state = self.lock();
         let is_over = state.loops == 0 && state.generation > 0;
-        if is_over || state.closed {
-            return;
+        if is_over {
+            return None;
         }
-        state.requested = true;
-        self.stop.wake();
+        if !state.closed {
+            state.requested = true;
+            self.stop.wake();
+        }
+        (state.loops > 0).then_some(state.generation)
     }
 
-    fn wait_until_stopped(&self) {
-        if self.is_in_child() {
-            return;
-        }
+    /// Waits until the loops of this generation have ended: not those that may have begun since,
+    /// for nobody has asked them to.
+    fn wait_until_stopped(&self, generation: u64) {
         let mut state = self.lock();
         if state.threads.contains(&thread::current().id()) {
             return;
         }
-        let generation = state.generation;
         while state.loops > 0 && state.generation == generation {
             state = self.stopped.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
