@@ -154,8 +154,9 @@ impl RequestError {
         Self { failed, request }
     }
 
-    pub(crate) fn failed(&self) -> &Failed {
-        &self.failed
+    /// Lets go of the request, so that it can be closed.
+    pub(crate) fn into_failed(self) -> Failed {
+        self.failed
     }
 
     /// What went wrong last.

@@ -81,28 +81,29 @@ impl<T: Transport, S> Core<T, S> {
 }
 
 impl<T: Transport, S: BaseServer<T>> Core<T, S> {
-    /// Gives a failure to `handle_error`, and back to whoever else wants to hear of it.
+    /// Gives a failure to `handle_error`, and back to whoever else wants to hear of it; not with
+    /// the request, for that is closed before they do.
     pub(super) fn handle_error(
         &self,
         failed: impl Into<Failed>,
         request: Option<&Arc<<T::Kind as Kind>::Request>>,
         client_address: &Address,
-    ) -> RequestError {
+    ) -> Failed {
         let open = request.map_or(OpenRequest::None, <T::Kind as Kind>::open_request);
         let error = RequestError::new(failed.into(), open);
         self.hook("handle_error", || self.server.handle_error(&error, client_address));
-        error
+        error.into_failed()
     }
 
     pub(super) fn finished(
         &self,
         client_address: &Address,
         since: Instant,
-        error: Option<&RequestError>,
+        failed: Option<&Failed>,
     ) {
         // The clock is not asked when nobody wants to know.
         if self.observer.is_some() {
-            let (elapsed, failed) = (since.elapsed(), error.map(RequestError::failed));
+            let elapsed = since.elapsed();
             self.observe(&Event::Finished { client_address, elapsed, failed });
         }
     }

@@ -7,7 +7,7 @@ use super::live::Ticket;
 use crate::address::Address;
 use crate::error::{Failed, Failure, guard};
 use crate::handler::Context;
-use crate::hooks::{BaseServer, FinishRequest, RequestError};
+use crate::hooks::{BaseServer, FinishRequest};
 use crate::mixin::{PendingRequest, sealed};
 use crate::observe::Event;
 use crate::transport::{Kind, Transport};
@@ -93,7 +93,7 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
     }
 
     /// Gives a failure from before the handler to `handle_error`, with the request still open.
-    pub(super) fn fail(&self, failure: Failure) -> RequestError {
+    pub(super) fn fail(&self, failure: Failure) -> Failed {
         let connection =
             self.open.as_ref().map(|open| self.core.transport.connection(&open.request));
         self.core.handle_error(failure, connection.as_ref(), &self.client_address)
@@ -101,14 +101,14 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
 
     /// Ends a request that nobody could be found to run.
     pub(super) fn not_started(&mut self, error: io::Error) {
-        let error = self.fail(Failure::Process(error));
+        let failed = &self.fail(Failure::Process(error));
         self.shutdown();
-        let (client_address, failed) = (&self.client_address, error.failed());
+        let client_address = &self.client_address;
         self.core.observe(&Event::NotStarted { client_address, failed });
     }
 
     /// `open` and `finish_request`, with `handle_error` after them.
-    fn run(&mut self, open: &Open<T>) -> Option<RequestError> {
+    fn run(&mut self, open: &Open<T>) -> Option<Failed> {
         let core = &self.core;
         let opened = guard(|| core.transport.open(&open.request, &mut self.client_address));
         let connection = match opened {
@@ -146,12 +146,12 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
             return false;
         };
         self.core.observe(&Event::Started { client_address: &self.client_address });
-        let error = self.run(&open);
+        let failed = self.run(&open);
         let since = open.ticket.since;
         self.open = Some(open);
         self.end();
-        self.core.finished(&self.client_address, since, error.as_ref());
-        error.is_none()
+        self.core.finished(&self.client_address, since, failed.as_ref());
+        failed.is_none()
     }
 
     fn close(mut self) {

@@ -278,3 +278,29 @@ fn an_observer_that_panics_stops_nothing() {
         assert_eq!(told.count(event), times, "{:?}", told.texts());
     }
 }
+
+/// A53: nothing of a request is open any more when it is told to have finished, however it went.
+#[test]
+fn a_request_that_has_finished_is_closed() {
+    let _alone = alone();
+    let (tell, told) = channel();
+    let tell = std::sync::Mutex::new(tell);
+    let server = TcpServer::builder(handler_fn(|request: &mut StreamRequest<'_>| {
+        let line = request.rfile.lines().next().unwrap()?;
+        Ok(line.parse::<u8>().map(drop)?)
+    }))
+    .observer(move |event: &Event<'_>| {
+        if let Event::Finished { .. } = event {
+            tell.lock().unwrap().send(testkit::descriptors().len()).unwrap();
+        }
+    })
+    .bind("127.0.0.1:0")
+    .unwrap();
+    for line in ["7\n", "seven\n"] {
+        let mut client = connect(server.server_address());
+        client.send(line).unwrap();
+        server.handle_request().unwrap();
+    }
+    let open: Vec<_> = told.try_iter().collect();
+    assert_eq!(open[0], open[1]);
+}
