@@ -13,6 +13,10 @@ use crate::transport::Transport;
 /// How long requests that have been cut get to see it, and children to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a request that a loop has just taken gets to reach the thread or the child that runs
+/// it. A fork of a large process takes some milliseconds.
+const HANDING_ON: Duration = Duration::from_millis(200);
+
 /// What became of the requests that ran when a server was closed; see [`Server::drain`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -70,17 +74,18 @@ where
     /// the wait as the deadline does.
     pub fn drain(&self, deadline: Option<Duration>) -> DrainReport {
         let begun = Instant::now();
-        if self.core.close() {
-            self.core.hook("server_close", || self.core.server.server_close());
-        }
-        let mut report = DrainReport::default();
+        let is_first = self.core.close();
         // A request that is on its way from the loop to a thread or a child is soon there; before
         // that it could be counted twice, or not at all.
         let settled = || self.core.live.is_settled();
-        self.wait_until(settled, Some(begun + GRACE), true);
+        self.wait_until(settled, Some(begun + HANDING_ON), true);
         let running = self.running();
+        if is_first {
+            self.core.hook("server_close", || self.core.server.server_close());
+        }
+        let mut report = DrainReport::default();
         if !self.mixin.block_on_close() {
-            report.unfinished = running;
+            report.unfinished = self.running();
             return report;
         }
         let deadline = deadline.and_then(|deadline| begun.checked_add(deadline));

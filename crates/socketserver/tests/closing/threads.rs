@@ -24,7 +24,7 @@ fn requests_that_end_in_time_are_not_cut() {
     let mut clients = [server.hold(), server.hold(), server.hold()];
     thread::scope(|scope| {
         let closing = scope.spawn(|| server.drain(Some(DEADLINE)));
-        testkit::eventually("the close", || server.is_closed());
+        server.server().trace.wait_for("server_close");
         server.server().gate.open();
         for client in &mut clients {
             assert_eq!(client.reply().unwrap(), "released");
