@@ -48,12 +48,16 @@ fn all_who_shut_a_server_down_return() {
 #[test]
 fn all_loops_of_a_server_are_stopped() {
     let _alone = testkit::alone();
-    let server = bound::<UnixStream, Threading>(|builder| builder);
+    let server = bound::<UnixStream, Synchronous>(|builder| builder);
     thread::scope(|scope| {
         let loops: Vec<_> = (0..3).map(|_| scope.spawn(|| server.serve_forever())).collect();
-        for number in 0..9 {
-            let text = format!("echo {number}");
-            assert_eq!(server.send(&text).reply().unwrap(), number.to_string());
+        // Each loop has one in its hands, so all three have begun: one that began after the
+        // shutdown would not be stopped by it.
+        let held: Vec<_> = loops.iter().map(|_| server.send("hold")).collect();
+        server.server().trace.wait_for_several(3, "held");
+        server.server().gate.open();
+        for mut client in held {
+            assert_eq!(client.reply().unwrap(), "released");
         }
         server.shutdown();
         for serving in loops {
