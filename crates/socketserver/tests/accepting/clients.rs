@@ -9,7 +9,7 @@ use std::time::Duration;
 use socketserver::mixin::{Synchronous, Threading};
 use socketserver::transport::{Tcp, Udp, UnixStream};
 use socketserver::{Address, BaseServer, Outcome, StreamRequest, TcpServer, handler_fn};
-use testkit::{Connect, DEADLINE, Trace};
+use testkit::{Connect, DEADLINE, Trace, eventually};
 
 use crate::common::{Mix, Wire, bound, serve};
 
@@ -25,7 +25,11 @@ fn two_loops_do_not_wait_for_each_other<T: Wire, M: Mix<T>>() {
             let text = format!("echo {number}");
             assert_eq!(server.send(&text).reply().unwrap(), number.to_string());
         }
-        server.shutdown();
+        // More than once, for a loop that had not begun would not be stopped by the first.
+        eventually("both loops end", || {
+            server.shutdown();
+            loops.iter().all(|serving| serving.is_finished())
+        });
         for serving in loops {
             serving.join().unwrap().unwrap();
         }
