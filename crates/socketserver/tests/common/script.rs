@@ -36,8 +36,10 @@ impl Hooks {
 
 impl<T: Transport> BaseServer<T> for Hooks {
     fn verify_request(&self, _: &T::Request, _: &Address) -> bool {
+        // Decided when it is noted: who waits for the note may change it then.
+        let refuses = self.refuses.load(Ordering::SeqCst);
         self.trace.note("verify_request");
-        !self.refuses.load(Ordering::SeqCst)
+        !refuses
     }
 
     fn handle_error(&self, error: &RequestError, _: &Address) {
