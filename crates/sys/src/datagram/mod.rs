@@ -1,7 +1,12 @@
-//! Datagrams: receiving with the destination address and truncation, sending from an address.
+//! Datagrams: receiving with the destination address and truncation, sending from an address; one
+//! by one, or in batches ([`Inbox`], [`Outbox`]).
 //!
 //! Receiving never waits (`MSG_DONTWAIT`), so that the socket itself may stay in blocking mode, in
 //! which sending waits for as long as its `SO_SNDTIMEO` allows.
+
+mod inbox;
+mod outbox;
+mod wire;
 
 use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -16,6 +21,9 @@ use nix::sys::socket::{
     sockopt,
 };
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags, SocketAddrUnix};
+
+pub use self::inbox::{Inbox, receive_trains};
+pub use self::outbox::{Message, Outbox};
 
 /// What was received: how much of it, and whence.
 #[derive(Clone, Debug, PartialEq, Eq)]
