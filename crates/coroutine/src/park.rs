@@ -1,11 +1,16 @@
-//! Waiting for another thread or coroutine, and waking it.
+//! Waiting for another thread or coroutine, and waking it; and what becomes of those that are cut.
 
+use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crate::remote::{Message, Remote};
+use crate::scheduler::{Id, Woken};
+use crate::worker::Worker;
 
 /// Waits for an [`Unparker`]: parks the coroutine that made it, or blocks the thread.
 ///
@@ -25,13 +30,24 @@ pub struct Unparker(Arc<Token>);
 #[derive(Debug)]
 struct Token {
     is_set: AtomicBool,
-    thread: Thread,
+    owner: Owner,
+}
+
+#[derive(Debug)]
+enum Owner {
+    Thread(Thread),
+    Coroutine(Arc<Remote>, Id),
 }
 
 impl Parker {
     /// A parker of the coroutine, or else the thread, that calls.
     pub fn new() -> Self {
-        let token = Token { is_set: AtomicBool::new(false), thread: thread::current() };
+        let coroutine = Worker::current().and_then(|worker| {
+            let id = worker.running()?;
+            Some(Owner::Coroutine(Arc::clone(worker.remote()), id))
+        });
+        let owner = coroutine.unwrap_or_else(|| Owner::Thread(thread::current()));
+        let token = Token { is_set: AtomicBool::new(false), owner };
         Self { token: Arc::new(token), not_send: PhantomData }
     }
 
@@ -44,22 +60,52 @@ impl Parker {
     ///
     /// # Errors
     ///
-    /// `TimedOut` when `deadline` has come first; `ConnectionAborted` in a coroutine that has been
-    /// cut.
+    /// `TimedOut` when `deadline` has come first; `ConnectionAborted`, marked as [`Cut`], in a
+    /// coroutine that has been cut. A token that is there is taken first, in both cases.
     pub fn park(&self, deadline: Option<Instant>) -> io::Result<()> {
-        while !self.token.is_set.swap(false, Ordering::Acquire) {
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(io::ErrorKind::TimedOut.into());
+        self.wait(deadline, true)
+    }
+
+    /// As [`park`](Self::park), but goes on waiting when the coroutine is cut.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `deadline` has come first.
+    pub fn park_uncut(&self, deadline: Option<Instant>) -> io::Result<()> {
+        self.wait(deadline, false)
+    }
+
+    fn wait(&self, deadline: Option<Instant>, can_be_cut: bool) -> io::Result<()> {
+        loop {
+            if self.token.is_set.swap(false, Ordering::Acquire) {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            match &self.token.owner {
+                Owner::Coroutine(_, id) => {
+                    let worker = Worker::current().filter(|worker| worker.running() == Some(*id));
+                    let Some(worker) = worker else {
+                        // While a panic unwinds; see `Worker::current`.
+                        thread::sleep(Duration::from_millis(1));
+                        continue;
+                    };
+                    if worker.wait(deadline, can_be_cut) == Woken::Cut
+                        && can_be_cut
+                        && !self.token.is_set.swap(false, Ordering::Acquire)
+                    {
+                        return Err(was_cut());
                     }
-                    thread::park_timeout(left);
                 }
+                Owner::Thread(_) => match deadline {
+                    None => thread::park(),
+                    Some(deadline) => {
+                        thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+                    }
+                },
             }
         }
-        Ok(())
     }
 }
 
@@ -73,6 +119,81 @@ impl Unparker {
     /// Gives the token; the parker's wait, or its next one, returns.
     pub fn unpark(&self) {
         self.0.is_set.store(true, Ordering::Release);
-        self.0.thread.unpark();
+        match &self.0.owner {
+            Owner::Thread(thread) => thread.unpark(),
+            Owner::Coroutine(remote, id) => {
+                match Worker::current().filter(|worker| Arc::ptr_eq(worker.remote(), remote)) {
+                    Some(worker) => worker.wake(*id),
+                    // A worker that has ended has nobody who waits.
+                    None => drop(remote.send(Message::Wake(*id))),
+                }
+            }
+        }
     }
+}
+
+/// Waits for so long: `std::thread::sleep`, which in a coroutine parks it.
+///
+/// # Panics
+///
+/// In a coroutine that is cut, it unwinds with [`Cut`], without a message.
+pub fn sleep(duration: Duration) {
+    let Some(worker) = Worker::current() else {
+        return thread::sleep(duration);
+    };
+    let deadline = Instant::now().checked_add(duration);
+    loop {
+        match worker.wait(deadline, true) {
+            Woken::TimedOut => return,
+            Woken::Event => {}
+            Woken::Cut => unwind(),
+        }
+    }
+}
+
+/// Lets others run: `std::thread::yield_now`, which in a coroutine lets its worker's others.
+pub fn yield_now() {
+    match Worker::current() {
+        Some(worker) => worker.yield_now(),
+        None => thread::yield_now(),
+    }
+}
+
+/// Whether the caller is a coroutine, so that waits park it and do not block the thread.
+pub fn in_coroutine() -> bool {
+    Worker::current().is_some()
+}
+
+/// Names the coroutine that calls among those of its thread; `None` on an ordinary thread.
+///
+/// The number is not used again before two thousand million others have had it.
+pub fn current() -> Option<u64> {
+    Worker::current().and_then(|worker| worker.running()).map(Id::to_bits)
+}
+
+/// Whether the coroutine that calls has been cut: its waits fail. Never, on an ordinary thread.
+pub fn is_cut() -> bool {
+    Worker::current().is_some_and(|worker| worker.is_cut())
+}
+
+/// Marks the error of a wait, and the panic of a wait that returns no error, in a coroutine that has
+/// been cut, because nobody waits for it any longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the coroutine has been cut")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+pub(crate) fn was_cut() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, Cut)
+}
+
+/// Ends a wait that returns no error in a coroutine that has been cut.
+pub(crate) fn unwind() -> ! {
+    std::panic::resume_unwind(Box::new(Cut))
 }

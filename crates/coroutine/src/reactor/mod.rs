@@ -1,0 +1,151 @@
+//! Where a worker learns from the kernel that something is ready: two ways with the same names.
+//!
+//! An operation is tried with the coroutine that wants it. It is [`Done`](Attempt::Done), or the
+//! coroutine has been noted and will be among those that [`Reactor::wait`] returns when it is time
+//! to try again: [`Wait`](Attempt::Wait). One that no longer wants it says so
+//! ([`Reactor::give_up`]).
+//!
+//! A descriptor that is *adopted* belongs to the worker until it is released: what is known of it
+//! is kept between two operations. Any other is tried, and watched for as long as it is waited for.
+
+mod epoll;
+mod waiters;
+
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::time::Duration;
+
+use socketserver_sys::descriptor::Interest;
+
+use self::epoll::Epoll;
+use crate::Backend;
+use crate::scheduler::Id;
+
+/// What came of trying an operation.
+#[derive(Debug)]
+pub(crate) enum Attempt<T> {
+    /// It has been done, or has failed.
+    Done(io::Result<T>),
+    /// The coroutine must wait.
+    Wait,
+}
+
+/// One of the two.
+pub(crate) enum Reactor {
+    Epoll(Epoll),
+}
+
+macro_rules! delegate {
+    ($self:ident, $reactor:ident => $call:expr) => {
+        match $self {
+            Self::Epoll($reactor) => $call,
+        }
+    };
+}
+
+impl Reactor {
+    pub(crate) fn new(backend: Backend, wake_up: BorrowedFd<'_>) -> io::Result<Self> {
+        let _ = backend;
+        Ok(Self::Epoll(Epoll::new(wake_up)?))
+    }
+
+    /// Which of the two it is.
+    pub(crate) fn backend(&self) -> Backend {
+        match self {
+            Self::Epoll(_) => Backend::Epoll,
+        }
+    }
+
+    /// Takes `fd`, a socket, as this worker's own until it is released.
+    pub(crate) fn adopt(&mut self, fd: RawFd) {
+        delegate!(self, reactor => reactor.adopt(fd));
+    }
+
+    /// Gives up a descriptor that was adopted. Must come before it is closed.
+    pub(crate) fn release(&mut self, fd: RawFd) {
+        delegate!(self, reactor => reactor.release(fd));
+    }
+
+    /// How long one operation on an adopted descriptor may wait; `None` if it is not adopted.
+    pub(crate) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {
+        delegate!(self, reactor => reactor.timeout(fd))
+    }
+
+    /// Limits how long one operation on an adopted descriptor may wait.
+    pub(crate) fn set_timeout(&mut self, fd: RawFd, timeout: Option<Duration>) {
+        delegate!(self, reactor => reactor.set_timeout(fd, timeout));
+    }
+
+    /// Whether the end of what an adopted socket's peer sends has been read.
+    pub(crate) fn is_at_end(&mut self, fd: RawFd) -> bool {
+        delegate!(self, reactor => reactor.is_at_end(fd))
+    }
+
+    /// Waits for input of an adopted socket without taking it, if that can be told for nothing.
+    pub(crate) fn input(&mut self, fd: BorrowedFd<'_>, want: usize, id: Id) -> Attempt<()> {
+        delegate!(self, reactor => reactor.input(fd, want, id))
+    }
+
+    /// Receives from an adopted socket; if `at_last`, without waiting, whatever is known of it.
+    pub(crate) fn recv(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        buf: &mut [u8],
+        id: Id,
+        at_last: bool,
+    ) -> Attempt<usize> {
+        delegate!(self, reactor => reactor.recv(fd, buf, id, at_last))
+    }
+
+    /// Sends on an adopted socket.
+    pub(crate) fn send(&mut self, fd: BorrowedFd<'_>, buf: &[u8], id: Id) -> Attempt<usize> {
+        delegate!(self, reactor => reactor.send(fd, buf, id))
+    }
+
+    /// Notes that a coroutine waits no longer for an adopted socket.
+    pub(crate) fn give_up(&mut self, fd: RawFd, interest: Interest, id: Id) {
+        delegate!(self, reactor => reactor.give_up(fd, interest, id));
+    }
+
+    /// Watches any descriptor for a coroutine, which is woken when it is ready, or when anything
+    /// else is that it watches.
+    pub(crate) fn watch(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        interest: Interest,
+        id: Id,
+    ) -> io::Result<Watched> {
+        delegate!(self, reactor => reactor.watch(fd, interest, id))
+    }
+
+    /// Watches a listening socket that other workers watch too, until it is unwatched: one of them
+    /// is woken for a connection.
+    pub(crate) fn watch_shared(&mut self, fd: BorrowedFd<'_>, id: Id) -> io::Result<Watched> {
+        delegate!(self, reactor => reactor.watch_shared(fd, id))
+    }
+
+    /// Ends what `watch` has begun.
+    pub(crate) fn unwatch(&mut self, watched: Watched) {
+        delegate!(self, reactor => reactor.unwatch(watched));
+    }
+
+    /// Waits for the kernel, at most for so long, and adds to `woken` who may go on.
+    pub(crate) fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        woken: &mut Vec<Id>,
+    ) -> io::Result<()> {
+        delegate!(self, reactor => reactor.wait(timeout, woken))
+    }
+}
+
+/// A descriptor that is watched; see [`Reactor::watch`].
+#[derive(Debug)]
+pub(crate) enum Watched {
+    /// It cannot be waited for, and so is always ready: a regular file.
+    Always,
+    /// The number that the kernel knows it by.
+    Number(RawFd),
+    /// It was watched already, and is watched under another number.
+    Duplicate(std::os::fd::OwnedFd),
+}

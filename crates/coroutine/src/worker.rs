@@ -1,0 +1,330 @@
+//! A worker: one thread's coroutines, and the loop that lets them take turns.
+//!
+//! ```text
+//!    messages of other threads ──► deadlines ──► each that is ready, once ──► the kernel
+//!        ▲                                                                       │
+//!        └───────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The loop runs on the thread's own stack. It switches to a coroutine, and gets control back when
+//! that one waits, gives way or ends. There is no other switch: a coroutine never switches to a
+//! coroutine. Nothing of the worker's is borrowed during a switch.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use crate::reactor::Reactor;
+use crate::remote::{Job, Message, Remote};
+use crate::scheduler::{Id, Scheduler, Woken};
+use crate::stack_shim::{self as stack, Stack, Stacks};
+use crate::Config;
+
+/// How many operations a coroutine may do in a row, without waiting, before the others get a turn.
+const BUDGET: u32 = 64;
+
+/// How often the stacks that nobody needs give their memory back.
+const TRIM_EVERY: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+}
+
+/// One thread's coroutines.
+pub(crate) struct Worker {
+    remote: Arc<Remote>,
+    scheduler: RefCell<Scheduler<Task>>,
+    stacks: RefCell<Stacks>,
+    pub(crate) reactor: RefCell<Reactor>,
+    /// The coroutine that runs, if one does.
+    running: Cell<Option<Id>>,
+    /// How to leave it: set by itself when it begins.
+    yielder: Cell<*const Yielder<(), ()>>,
+    /// Where its frames end, when it has left.
+    mark: Cell<usize>,
+    budget: Cell<u32>,
+    /// Came in when there was no stack for them.
+    backlog: RefCell<Vec<Job>>,
+    is_stopping: Cell<bool>,
+}
+
+/// A coroutine, and how to get back from it.
+struct Task {
+    coroutine: Coroutine<(), (), (), Stack>,
+    yielder: *const Yielder<(), ()>,
+}
+
+impl Worker {
+    /// Makes a worker of this thread.
+    pub(crate) fn new(config: &Config, remote: Arc<Remote>) -> io::Result<Rc<Self>> {
+        use std::os::fd::AsFd;
+
+        let reactor = Reactor::new(config.backend, remote.as_fd())?;
+        let stacks = Stacks::new(stack::Config {
+            stack_size: config.stack_size,
+            ..stack::Config::default()
+        })?;
+        Ok(Rc::new(Self {
+            remote,
+            scheduler: RefCell::new(Scheduler::new()),
+            stacks: RefCell::new(stacks),
+            reactor: RefCell::new(reactor),
+            running: Cell::new(None),
+            yielder: Cell::new(std::ptr::null()),
+            mark: Cell::new(0),
+            budget: Cell::new(0),
+            backlog: RefCell::default(),
+            is_stopping: Cell::new(false),
+        }))
+    }
+
+    /// The worker whose coroutine calls; `None` on an ordinary thread.
+    ///
+    /// And `None` while a panic unwinds, for the thread counts its panics: were another coroutine
+    /// to run meanwhile and to panic too, the process would end. A wait blocks the worker then.
+    pub(crate) fn current() -> Option<Rc<Self>> {
+        let worker = CURRENT.with_borrow(Clone::clone)?;
+        if worker.running.get().is_none() || std::thread::panicking() {
+            return None;
+        }
+        Some(worker)
+    }
+
+    /// Which coroutine runs.
+    pub(crate) fn running(&self) -> Option<Id> {
+        self.running.get()
+    }
+
+    pub(crate) fn remote(&self) -> &Arc<Remote> {
+        &self.remote
+    }
+
+    /// Suspends the coroutine that runs until it is woken, or until `deadline`.
+    ///
+    /// This is the one place where coroutines wait. It may return without a reason, so callers
+    /// look whether what they wait for has happened, and wait again.
+    pub(crate) fn wait(&self, deadline: Option<Instant>, can_be_cut: bool) -> Woken {
+        let Some(id) = self.running.get() else {
+            return Woken::Event;
+        };
+        if !self.scheduler.borrow_mut().wait(id, deadline, can_be_cut) {
+            return Woken::Cut;
+        }
+        self.leave();
+        self.scheduler.borrow_mut().woken(id)
+    }
+
+    /// Lets the others take their turns.
+    pub(crate) fn yield_now(&self) {
+        if let Some(id) = self.running.get() {
+            self.scheduler.borrow_mut().yield_now(id);
+            self.leave();
+        }
+    }
+
+    /// Counts an operation that did not have to wait; after many in a row the others get a turn.
+    pub(crate) fn spend(&self) {
+        match self.budget.get() {
+            0 => self.yield_now(),
+            left => self.budget.set(left - 1),
+        }
+    }
+
+    /// Whether the coroutine that runs has been cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.running.get().is_some_and(|id| self.scheduler.borrow_mut().is_cut(id))
+    }
+
+    fn leave(&self) {
+        // SAFETY: it lies on the stack of the coroutine that runs, which has set it and which this
+        // is called on; so it lives at least until this returns.
+        let yielder = unsafe { &*self.yielder.get() };
+        stack::suspend(yielder, &self.mark);
+    }
+
+    /// Starts a coroutine on this worker; it runs when the one that calls waits.
+    ///
+    /// # Errors
+    ///
+    /// Gives `code` back when there is no stack to be had, and why.
+    pub(crate) fn spawn<F: FnOnce() + 'static>(
+        self: &Rc<Self>,
+        code: F,
+    ) -> Result<Id, (F, io::Error)> {
+        let stack = match self.stacks.borrow_mut().take() {
+            Ok(stack) => stack,
+            Err(error) => return Err((code, error)),
+        };
+        let worker = Rc::clone(self);
+        let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
+            worker.yielder.set(yielder);
+            drop(worker);
+            // Whoever wants to know of a panic has caught it before.
+            let _ = catch_unwind(AssertUnwindSafe(code));
+        });
+        self.remote.add_load();
+        let task = Task { coroutine, yielder: std::ptr::null() };
+        Ok(self.scheduler.borrow_mut().insert(task))
+    }
+
+    /// Lets a coroutine go on, if it waits.
+    pub(crate) fn wake(&self, id: Id) {
+        self.scheduler.borrow_mut().wake(id, Woken::Event);
+    }
+
+    /// Runs `until` says so, which is asked between two turns.
+    pub(crate) fn run(self: &Rc<Self>, mut until: impl FnMut(&Self) -> bool) -> io::Result<()> {
+        let before = CURRENT.replace(Some(Rc::clone(self)));
+        let _restore = Restore(before);
+        let mut messages = Vec::new();
+        let mut woken = Vec::new();
+        let mut trimmed = Instant::now();
+        loop {
+            self.remote.receive(&mut messages);
+            for message in messages.drain(..) {
+                self.handle(message);
+            }
+            self.scheduler.borrow_mut().expire();
+            // Not those that become ready meanwhile, so that the kernel is asked in between.
+            let ready = self.scheduler.borrow().ready();
+            for _ in 0..ready {
+                self.resume_next();
+            }
+            if until(self) {
+                return Ok(());
+            }
+            self.wait_for_kernel(&mut woken, &mut trimmed)?;
+        }
+    }
+
+    /// Cuts all coroutines that are left, and runs until they have ended.
+    pub(crate) fn cut_and_finish(self: &Rc<Self>) -> io::Result<()> {
+        self.scheduler.borrow_mut().cut_all();
+        self.is_stopping.set(true);
+        self.run(Self::is_finished)
+    }
+
+    /// Whether nothing is left to do and no more will be taken.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.is_stopping.get()
+            && self.scheduler.borrow().len() == 0
+            && self.backlog.borrow().is_empty()
+            && self.remote.close()
+    }
+
+    fn wait_for_kernel(&self, woken: &mut Vec<Id>, trimmed: &mut Instant) -> io::Result<()> {
+        let may_sleep = self.scheduler.borrow().ready() == 0 && self.remote.fall_asleep();
+        let timeout = match self.scheduler.borrow().next_deadline() {
+            _ if !may_sleep => Some(Duration::ZERO),
+            // What became due since is found by asking again.
+            Some(next) => Some(next.saturating_duration_since(Instant::now())),
+            None => self.stacks.borrow().is_trimmable().then_some(TRIM_EVERY),
+        };
+        let waited = self.reactor.borrow_mut().wait(timeout, woken);
+        if may_sleep {
+            self.remote.wake_up();
+            if timeout == Some(TRIM_EVERY) && trimmed.elapsed() >= TRIM_EVERY {
+                self.stacks.borrow_mut().trim();
+                *trimmed = Instant::now();
+            }
+        }
+        let mut scheduler = self.scheduler.borrow_mut();
+        for id in woken.drain(..) {
+            scheduler.wake(id, Woken::Event);
+        }
+        waited
+    }
+
+    fn handle(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Spawn(job) => {
+                // It was counted when it was sent.
+                self.remote.remove_load();
+                if let Err((job, _)) = self.spawn(job) {
+                    self.remote.add_load();
+                    self.backlog.borrow_mut().push(job);
+                    self.start_backlog();
+                }
+            }
+            Message::Wake(id) => self.scheduler.borrow_mut().wake(id, Woken::Event),
+            Message::Cut => self.scheduler.borrow_mut().cut_all(),
+            Message::Stop => self.is_stopping.set(true),
+        }
+    }
+
+    /// Starts what came in when there was no stack for it.
+    fn start_backlog(self: &Rc<Self>) {
+        while let Some(job) = { self.backlog.borrow_mut().pop() } {
+            self.remote.remove_load();
+            match self.spawn(job) {
+                Ok(_) => {}
+                // Nobody is left whose end would free a stack; the thread's own is as good.
+                Err((job, _)) if self.scheduler.borrow().len() == 0 => job(),
+                Err((job, _)) => {
+                    self.remote.add_load();
+                    self.backlog.borrow_mut().push(job);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn resume_next(self: &Rc<Self>) {
+        let Some((id, mut task)) = ({ self.scheduler.borrow_mut().next() }) else {
+            return;
+        };
+        self.running.set(Some(id));
+        self.yielder.set(task.yielder);
+        self.budget.set(BUDGET);
+        let result = task.coroutine.resume(());
+        self.running.set(None);
+        match result {
+            CoroutineResult::Yield(()) => {
+                task.yielder = self.yielder.get();
+                self.scheduler.borrow_mut().put_back(id, task);
+            }
+            CoroutineResult::Return(()) => {
+                self.scheduler.borrow_mut().remove(id);
+                self.stacks.borrow_mut().give(task.coroutine.into_stack());
+                self.remote.remove_load();
+                if !self.backlog.borrow().is_empty() {
+                    self.start_backlog();
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+/// Coroutines that have not ended are kept for ever, for they cannot be unwound from here: what they
+/// have on their stacks may be pointed to.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let mut scheduler = self.scheduler.borrow_mut();
+        while let Some(task) = scheduler.take() {
+            std::mem::forget(task);
+        }
+        while let Some(job) = { self.backlog.borrow_mut().pop() } {
+            drop(job);
+        }
+    }
+}
+
+/// Makes the thread's former worker its current one again.
+struct Restore(Option<Rc<Worker>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
