@@ -1,0 +1,97 @@
+//! One call: the one who waits, and the one who runs it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::pool::Pool;
+use crate::park::{self, Parker, Unparker};
+
+/// What the two share.
+pub(super) struct Call<F, R> {
+    step: Mutex<Step<F, R>>,
+    caller: Unparker,
+}
+
+enum Step<F, R> {
+    /// In the pool's queue.
+    Waits(F),
+    Runs,
+    /// Has ended, with its result or its panic.
+    Ended(Result<R, Box<dyn Any + Send>>),
+    /// The caller has its result, or does not want it any more.
+    Left,
+}
+
+impl<F, R> Call<F, R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    /// Runs `code` in `pool` and waits for its end; see [`blocking`](super::blocking).
+    pub(super) fn run(pool: &'static Pool, code: F) -> R {
+        let parker = Parker::new();
+        let step = Mutex::new(Step::Waits(code));
+        let call = Arc::new(Self { step, caller: parker.unparker() });
+        let of_pool = Arc::clone(&call);
+        let waiting = Waiting(call);
+        pool.submit(Box::new(move || of_pool.execute()));
+        loop {
+            let parked = parker.park(None);
+            match waiting.0.take_result() {
+                Some(Ok(result)) => return result,
+                Some(Err(payload)) => resume_unwind(payload),
+                None if parked.is_err() => park::unwind(),
+                None => {}
+            }
+        }
+    }
+
+    /// Calls the closure, on the pool's thread.
+    fn execute(&self) {
+        let Step::Waits(code) = self.replace(Step::Runs) else {
+            // The caller has left before its turn came.
+            self.replace(Step::Left);
+            return;
+        };
+        let result = catch_unwind(AssertUnwindSafe(code));
+        let mut step = self.lock();
+        if matches!(*step, Step::Runs) {
+            *step = Step::Ended(result);
+        }
+        drop(step);
+        self.caller.unpark();
+    }
+}
+
+impl<F, R> Call<F, R> {
+    fn take_result(&self) -> Option<Result<R, Box<dyn Any + Send>>> {
+        let mut step = self.lock();
+        if !matches!(*step, Step::Ended(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *step, Step::Left) {
+            Step::Ended(result) => Some(result),
+            _ => None,
+        }
+    }
+
+    fn replace(&self, step: Step<F, R>) -> Step<F, R> {
+        std::mem::replace(&mut *self.lock(), step)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Step<F, R>> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller that leaves, however its wait ends, and takes with it what has not begun.
+struct Waiting<F, R>(Arc<Call<F, R>>);
+
+impl<F, R> Drop for Waiting<F, R> {
+    fn drop(&mut self) {
+        // Dropped without the lock: it is the user's.
+        let left = self.0.replace(Step::Left);
+        drop(left);
+    }
+}
