@@ -2,6 +2,7 @@
 
 use nix::libc;
 
+pub use libc::{EINVAL, EIO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP};
 pub use libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
 
 /// Errors of `accept(2)` that are one client's, or the network's on the way to it: the next

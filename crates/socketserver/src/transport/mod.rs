@@ -4,6 +4,8 @@
 //! Overriding one of them is wrapping a transport in one of your own that calls it for the rest.
 
 mod connection;
+mod datagram_socket;
+pub(crate) mod gather;
 mod linger;
 mod packet;
 mod tcp;
@@ -22,7 +24,8 @@ use std::sync::Arc;
 use socketserver_sys::descriptor;
 
 pub use self::connection::{Connection, UnixStreamExt};
-pub use self::packet::{DatagramSocket, Packet, PacketSocket};
+pub use self::datagram_socket::DatagramSocket;
+pub use self::packet::{Packet, PacketSocket};
 pub use self::tcp::Tcp;
 pub use self::udp::Udp;
 pub use self::unix_datagram::UnixDatagram;
@@ -75,6 +78,38 @@ pub trait Transport {
     /// those of one client are counted, those of this host make the server pause, and those that
     /// say that the socket is no use any more end the loop.
     fn get_request(&self, socket: &Self::Socket) -> io::Result<(Arc<Self::Request>, Address)>;
+
+    /// Whether `get_request` gives a request without looking at the socket, for it was taken off
+    /// the socket together with an earlier one. By default never.
+    ///
+    /// Whoever waits for the socket asks this first: such a request does not make it readable.
+    fn has_requests(&self, socket: &Self::Socket) -> bool {
+        let _ = socket;
+        false
+    }
+
+    /// Lets `get_request` take several requests off the socket at once from now on, for whoever
+    /// calls it asks [`has_requests`](Self::has_requests). By default it does nothing.
+    #[doc(hidden)]
+    fn read_ahead(&self, socket: &Self::Socket) {
+        let _ = socket;
+    }
+
+    /// Whether the last `get_request` has seen that there is no more, so that what comes later
+    /// makes the socket readable anew. By default it is not known.
+    #[doc(hidden)]
+    fn is_drained(&self, socket: &Self::Socket) -> bool {
+        let _ = socket;
+        false
+    }
+
+    /// Something that the kernel turned out not to be able to do, and that is done otherwise;
+    /// told once. By default nothing.
+    #[doc(hidden)]
+    fn take_fallback(&self, socket: &Self::Socket) -> Option<&'static str> {
+        let _ = socket;
+        None
+    }
 
     /// The request as its handler sees it, at once and without waiting.
     fn connection(&self, request: &Arc<Self::Request>) -> Arc<<Self::Kind as Kind>::Request>;

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::datagram_socket::Home;
+use super::gather;
 use crate::address::Address;
 use crate::error::disconnected;
 
@@ -17,16 +19,18 @@ pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 /// A received datagram, and the socket to answer on: Python's `request` of a datagram server.
 #[derive(Debug)]
 pub struct Packet {
-    data: Vec<u8>,
-    truncated: bool,
-    destination: Option<IpAddr>,
+    pub(super) data: Vec<u8>,
+    pub(super) truncated: bool,
+    pub(super) destination: Option<IpAddr>,
     socket: Arc<dyn PacketSocket>,
+    /// What it shares with the other packets of a server's own socket; of no other there is one.
+    pub(super) home: Weak<Home>,
 }
 
 impl Packet {
     /// A datagram that a transport of one's own has received.
     pub fn new(data: Vec<u8>, socket: Arc<dyn PacketSocket>) -> Self {
-        Self { data, truncated: false, destination: None, socket }
+        Self { data, truncated: false, destination: None, socket, home: Weak::new() }
     }
 
     /// Says that the datagram was longer than what was read of it.
@@ -67,6 +71,9 @@ impl Packet {
     /// is [marked](crate::Disconnected).
     pub fn send_to(&self, data: &[u8], address: &Address) -> io::Result<usize> {
         use io::ErrorKind::{ConnectionRefused, NotConnected, NotFound, WouldBlock};
+        if gather::queue(self, data, address) {
+            return Ok(data.len());
+        }
         loop {
             return match self.socket.send_to(data, address, self.destination) {
                 Err(error) => match error.kind() {
@@ -96,45 +103,4 @@ pub trait PacketSocket: AsFd + fmt::Debug + Send + Sync {
     ///
     /// As `sendmsg(2)` has them; `NotConnected` for an address that cannot be sent to.
     fn send_to(&self, data: &[u8], address: &Address, source: Option<IpAddr>) -> io::Result<usize>;
-}
-
-/// A server's datagram socket, with the buffer that it receives into.
-#[derive(Debug)]
-pub struct DatagramSocket<S> {
-    pub(super) socket: Arc<S>,
-    /// One for all, so that receiving a short datagram does not cost clearing 64 KiB.
-    buffer: Mutex<Vec<u8>>,
-}
-
-impl<S> DatagramSocket<S> {
-    /// The socket itself.
-    pub fn socket(&self) -> &Arc<S> {
-        &self.socket
-    }
-
-    /// Receives into a buffer of `size` bytes, and takes out what was received.
-    pub(super) fn receive<R>(
-        &self,
-        size: usize,
-        recv: impl FnOnce(&mut [u8]) -> io::Result<(usize, R)>,
-    ) -> io::Result<(Vec<u8>, R)> {
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.len() != size {
-            buffer.resize(size, 0);
-        }
-        let (len, rest) = recv(&mut buffer)?;
-        Ok((buffer[..len].to_vec(), rest))
-    }
-}
-
-impl<S> From<S> for DatagramSocket<S> {
-    fn from(socket: S) -> Self {
-        Self { socket: Arc::new(socket), buffer: Mutex::default() }
-    }
-}
-
-impl<S: AsFd> AsFd for DatagramSocket<S> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use socketserver_sys::datagram::{recv_udp, send_udp, tell_destination};
+use socketserver_sys::datagram::{Inbox, Received, recv_udp, send_udp, tell_destination};
 use socketserver_sys::socket::SocketKind;
 
-use super::expect;
+use super::datagram_socket::{Given, Home, Receive};
 use super::packet::{MAX_PACKET_SIZE, SEND_TIMEOUT};
 use super::tcp::bind_first;
-use super::{BeforeBind, Datagram, DatagramSocket, Packet, PacketSocket, ServerBind, Transport};
+use super::{BeforeBind, Datagram, DatagramSocket, Packet, PacketSocket, ServerBind, Tombstone};
+use super::{Transport, expect, gather};
 use crate::address::Address;
 
 /// UDP over IPv4 or IPv6: Python's `UDPServer`.
@@ -74,6 +75,7 @@ impl Transport for Udp {
 
     fn server_activate(&self, socket: &Self::Socket) -> io::Result<()> {
         expect(socket.as_fd(), SocketKind::Udp)?;
+        socket.gather_replies();
         let address = socket.socket.local_addr()?;
         // Bound to one address, every reply leaves from it anyway; but an IPv6 socket must know
         // that it is asked over IPv4.
@@ -91,32 +93,68 @@ impl Transport for Udp {
     }
 
     fn get_request(&self, socket: &Self::Socket) -> io::Result<(Arc<Packet>, Address)> {
-        let (data, received) = socket.receive(self.max_packet_size, |buffer| {
-            let received = recv_udp(socket.as_fd(), buffer)?;
-            Ok((received.len, received))
-        })?;
-        let packet = Packet::new(data, Arc::clone(&socket.socket) as Arc<dyn PacketSocket>)
-            .with_truncated(received.truncated)
-            .with_destination(received.destination);
-        Ok((Arc::new(packet), received.sender.into()))
+        socket.get_request(self.max_packet_size)
+    }
+
+    fn has_requests(&self, socket: &Self::Socket) -> bool {
+        socket.has_requests()
+    }
+
+    fn read_ahead(&self, socket: &Self::Socket) {
+        socket.read_ahead();
+    }
+
+    fn is_drained(&self, socket: &Self::Socket) -> bool {
+        socket.is_drained()
+    }
+
+    fn take_fallback(&self, socket: &Self::Socket) -> Option<&'static str> {
+        socket.take_fallback()
     }
 
     fn connection(&self, request: &Arc<Packet>) -> Arc<Packet> {
         Arc::clone(request)
     }
+    fn close_request(&self, request: Arc<Packet>) {
+        Home::recycle(request);
+    }
+
+    fn after_fork_in_child(&self, _: &Self::Socket, _: &Tombstone) {
+        gather::abandon();
+    }
+}
+
+impl Receive for UdpSocket {
+    type Sender = SocketAddr;
+
+    const IS_UDP: bool = true;
+
+    fn recv_one(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
+        recv_udp(self.as_fd(), buffer)
+    }
+
+    fn next(inbox: &mut Inbox) -> Option<io::Result<Given<'_, SocketAddr>>> {
+        inbox.next_udp()
+    }
 }
 
 impl PacketSocket for UdpSocket {
     fn send_to(&self, data: &[u8], address: &Address, source: Option<IpAddr>) -> io::Result<usize> {
-        let mut to = address.as_inet().ok_or(io::ErrorKind::NotConnected)?;
-        // An IPv4 client of an IPv6 socket is known to its handler by its IPv4 address.
-        if let (SocketAddr::V4(v4), Some(IpAddr::V6(_))) = (to, source) {
-            to = SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port());
-        }
-        // Somebody else than the client may be of the other family, which cannot be reached from
-        // the address that the client asked.
-        let is_ipv4 = |ip: IpAddr| ip.to_canonical().is_ipv4();
-        let source = source.filter(|&source| is_ipv4(source) == is_ipv4(to.ip()));
+        let address = address.as_inet().ok_or(io::ErrorKind::NotConnected)?;
+        let (to, source) = route(address, source);
         send_udp(self.as_fd(), data, to, source)
     }
+}
+
+/// To whom, as the socket knows it, and from where what is sent to a client leaves that has asked
+/// `source`.
+pub(super) fn route(mut to: SocketAddr, source: Option<IpAddr>) -> (SocketAddr, Option<IpAddr>) {
+    // An IPv4 client of an IPv6 socket is known to its handler by its IPv4 address.
+    if let (SocketAddr::V4(v4), Some(IpAddr::V6(_))) = (to, source) {
+        to = SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port());
+    }
+    // Somebody else than the client may be of the other family, which cannot be reached from the
+    // address that the client asked.
+    let is_ipv4 = |ip: IpAddr| ip.to_canonical().is_ipv4();
+    (to, source.filter(|&source| is_ipv4(source) == is_ipv4(to.ip())))
 }

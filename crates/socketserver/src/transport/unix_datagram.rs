@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::Type;
-use socketserver_sys::datagram::{recv_unix, send_unix};
+use socketserver_sys::datagram::{Inbox, Received, UnixName, recv_unix, send_unix};
 use socketserver_sys::socket::SocketKind;
 
+use super::datagram_socket::{Given, Home, Receive};
 use super::packet::{MAX_PACKET_SIZE, SEND_TIMEOUT};
 use super::unix_path::{self, Access, Bound};
 use super::{BeforeBind, Datagram, DatagramSocket, Packet, PacketSocket, ServerBind, Tombstone};
@@ -85,21 +86,45 @@ impl Transport for UnixDatagram {
     }
 
     fn get_request(&self, socket: &Self::Socket) -> io::Result<(Arc<Packet>, Address)> {
-        let (data, received) = socket.socket.receive(self.max_packet_size, |buffer| {
-            let received = recv_unix(socket.as_fd(), buffer)?;
-            Ok((received.len, received))
-        })?;
-        let socket = Arc::clone(&socket.socket.socket) as Arc<dyn PacketSocket>;
-        let packet = Packet::new(data, socket).with_truncated(received.truncated);
-        Ok((Arc::new(packet), received.sender.into()))
+        socket.socket.get_request(self.max_packet_size)
+    }
+
+    fn has_requests(&self, socket: &Self::Socket) -> bool {
+        socket.socket.has_requests()
+    }
+
+    fn read_ahead(&self, socket: &Self::Socket) {
+        socket.socket.read_ahead();
+    }
+
+    fn is_drained(&self, socket: &Self::Socket) -> bool {
+        socket.socket.is_drained()
     }
 
     fn connection(&self, request: &Arc<Packet>) -> Arc<Packet> {
         Arc::clone(request)
     }
 
+    fn close_request(&self, request: Arc<Packet>) {
+        Home::recycle(request);
+    }
+
     fn server_close(&self, socket: &Self::Socket, tombstone: &Tombstone) -> io::Result<()> {
         socket.close(tombstone)
+    }
+}
+
+impl Receive for net::UnixDatagram {
+    type Sender = UnixName;
+
+    const IS_UDP: bool = false;
+
+    fn recv_one(&self, buffer: &mut [u8]) -> io::Result<Received<UnixName>> {
+        recv_unix(self.as_fd(), buffer)
+    }
+
+    fn next(inbox: &mut Inbox) -> Option<io::Result<Given<'_, UnixName>>> {
+        inbox.next_unix().map(Ok)
     }
 }
 

@@ -169,6 +169,22 @@ impl<W: Wrap> Transport for W {
         Wrap::get_request(self, socket)
     }
 
+    fn has_requests(&self, socket: &Self::Socket) -> bool {
+        self.inner().has_requests(socket)
+    }
+
+    fn read_ahead(&self, socket: &Self::Socket) {
+        self.inner().read_ahead(socket);
+    }
+
+    fn is_drained(&self, socket: &Self::Socket) -> bool {
+        self.inner().is_drained(socket)
+    }
+
+    fn take_fallback(&self, socket: &Self::Socket) -> Option<&'static str> {
+        self.inner().take_fallback(socket)
+    }
+
     fn connection(&self, request: &Arc<Self::Request>) -> Shared<W> {
         Wrap::connection(self, request)
     }

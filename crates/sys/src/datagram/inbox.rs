@@ -134,6 +134,7 @@ impl Inbox {
             }
             return Err(error);
         };
+        #[allow(clippy::unnecessary_cast, reason = "it is no usize with every C library")]
         for (head, header) in self.heads.iter_mut().zip(&headers[..count]) {
             *head = Head {
                 len: header.msg_len as usize,
