@@ -1,0 +1,102 @@
+//! How far a suspended coroutine reaches down its stack.
+//!
+//! corosensei keeps the stack pointer of a suspended coroutine to itself, so there is one function
+//! that suspends, [`suspend`], which notes its own stack pointer first. What lies below that is
+//! the frame of `Yielder::suspend`, where it is not part of the same frame, and the registers that
+//! are pushed at last: the same number of bytes each time, because it is the same machine code
+//! each time. How many they are depends on the compiler and its options, so [`margin`] finds out
+//! by doing it.
+
+use std::arch::asm;
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use corosensei::{Coroutine, Yielder};
+
+use super::{Config, Stacks};
+
+/// Suspends a coroutine, after it has put an address of its stack into `mark`, for
+/// [`Stacks::hibernate`].
+// Inlined, it would be part of a different frame each time.
+#[inline(never)]
+pub fn suspend(yielder: &Yielder<(), ()>, mark: &Cell<usize>) {
+    mark.set(stack_pointer());
+    yielder.suspend(());
+    // Keeps the call above from being turned into a jump, which would take this frame away.
+    mark.set(0);
+}
+
+/// The stack pointer of the function that this becomes a part of.
+///
+/// The address of a local will not do: the address sanitizer may put locals elsewhere.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let address: usize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it copies a register.
+    unsafe {
+        asm!("mov {}, rsp", out(reg) address, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: it copies a register.
+    unsafe {
+        asm!("mov {}, sp", out(reg) address, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "riscv64")]
+    // SAFETY: it copies a register.
+    unsafe {
+        asm!("mv {}, sp", out(reg) address, options(nomem, nostack, preserves_flags));
+    }
+    address
+}
+
+/// How many bytes below its mark a coroutine that [`suspend`] has suspended may have in use, and
+/// as many again, and 64.
+///
+/// It is measured once for a process, on a coroutine that does nothing but suspend. The lowest byte
+/// that it has written is at, or below, its last stack pointer, unless some of the registers that
+/// are pushed last have been zero, which the doubling and the 64 make good.
+///
+/// # Errors
+///
+/// As [`Stacks::new`] and [`Stacks::take`], in the call that measures.
+pub fn margin() -> io::Result<usize> {
+    static MARGIN: AtomicUsize = AtomicUsize::new(0);
+
+    // Two threads may measure at a time; they find the same.
+    match MARGIN.load(Ordering::Relaxed) {
+        0 => {
+            let margin = (2 * measure()? + 64).next_multiple_of(16);
+            MARGIN.store(margin, Ordering::Relaxed);
+            Ok(margin)
+        }
+        margin => Ok(margin),
+    }
+}
+
+fn measure() -> io::Result<usize> {
+    // Never used before, so all zeros.
+    let stack = Stacks::new(Config { max_stacks: 1, ..Config::default() })?.take()?;
+    let bounds = stack.bounds();
+    let mark = Rc::new(Cell::new(0));
+    let body = {
+        let mark = Rc::clone(&mark);
+        move |yielder: &Yielder<(), ()>, ()| suspend(yielder, &mark)
+    };
+    let mut coroutine = Coroutine::with_stack(stack, body);
+    coroutine.resume(());
+    let mark_found = mark.get();
+    let untouched = bounds.size() - bounds.used();
+    let mut lowest = bounds.low().wrapping_add(untouched);
+    // SAFETY: the address is within the stack, or its end when the coroutine has written nothing
+    // but zeros; the coroutine that has written there is suspended, and nothing writes meanwhile.
+    while lowest < bounds.base().as_ptr() && unsafe { lowest.read() } == 0 {
+        lowest = lowest.wrapping_add(1);
+    }
+    // The lowest byte of the lowest word may itself be a zero.
+    let lowest = lowest.addr() & !15;
+    coroutine.resume(());
+    Ok(mark_found.saturating_sub(lowest).max(16))
+}
