@@ -72,8 +72,11 @@ pub fn threads() -> Vec<String> {
     let Ok(folder) = fs::read_dir("/proc/self/task") else {
         return Vec::new();
     };
+    let main = std::process::id().to_string();
     folder
         .flatten()
+        // It is called after the program, which may be called as the library is.
+        .filter(|entry| entry.file_name() != *main)
         .filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok())
         .map(|name| name.trim_end().to_owned())
         .filter(|name| name.starts_with(THREAD_PREFIX))
