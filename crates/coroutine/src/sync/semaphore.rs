@@ -130,7 +130,9 @@ impl Semaphore {
     /// Takes a permit if there is one now. `None` when there is none, when others wait, and when
     /// the semaphore is closed.
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        lock(&self.0).take().then_some(Permit(self))
+        // Not a `Permit` in vain: its drop would give back what was not taken.
+        let is_taken = lock(&self.0).take();
+        is_taken.then(|| Permit(self))
     }
 
     /// Adds `permits` permits, which go to those who wait first. A permit that was
