@@ -1,4 +1,66 @@
-//! io_uring, so that nothing that the kernel may still touch can be freed.
+//! io_uring in safe hands: a [`Ring`] owns whatever the kernel may still touch.
+//!
+//! # What is dangerous
+//!
+//! A system call borrows memory until it returns. An operation of io_uring borrows it from the
+//! moment it is pushed until its completion is taken, which is no scope of the language: whoever
+//! began it may have returned, been unwound, or been dropped. A cancel does not end the loan
+//! either, for it may come too late. So no reference can stand for the loan, and none is taken:
+//! memory is *moved* into the ring, and comes back with the completion.
+//!
+//! # Who owns what, and when
+//!
+//! | what | owner | changes hands |
+//! |---|---|---|
+//! | bytes to send | the send's slot | with the completion, to [`Carried::Bytes`] |
+//! | room for an address | the accept's slot | with the completion, to the next accept |
+//! | a buffer | the kernel | named in a completion, to [`Buffer`]; dropped, back |
+//! | an accepted connection | the completion | taken, to [`Carried::Socket`]; dropped, closed |
+//! | a descriptor to close | the ring | from the call of [`Ring::close`] |
+//! | the queues | the ring and the kernel | never; unmapped when nothing is in flight |
+//!
+//! A *slot* is the record of one operation in flight: the caller's token, and what the operation
+//! owns. It is taken by the push and freed when the last completion is popped. The kernel knows
+//! the operation by the number of the slot and the slot's generation ([`Operation`]), so a cancel
+//! that comes late meets nobody, rather than whoever has the slot by then. Slots, addresses and the
+//! vectors that are given back are used again: in the steady state nothing is allocated.
+//!
+//! The slots may move in memory when there are more of them. What the kernel points to does not:
+//! it is behind the pointer of a `Vec` or an `Rc`, or in the mapping of the buffers.
+//!
+//! # Descriptors
+//!
+//! An operation takes a *borrowed* descriptor, and until the next
+//! [`submit_and_wait`](Ring::submit_and_wait) the ring remembers no more than its number. From then
+//! on the kernel holds the open file itself, and the number may be closed. In between it must not
+//! be: the operation would be one on whatever has got that number, and the other's bytes would be
+//! read, or its connection taken. Memory is never at risk, but a connection is. Closing by
+//! [`Ring::close`] is always in time, for operations are submitted in the order of their pushes.
+//!
+//! An open file that an operation in flight holds stays open when the number is closed: a port
+//! stays taken, and a peer sees no end of the connection. Cancel first.
+//!
+//! # Threads and processes
+//!
+//! The kernel lets only the thread that has made the ring use it, and `Ring` is not `Send`. It also
+//! promises to do its own part of the work on that thread, and only within a call of
+//! [`submit_and_wait`](Ring::submit_and_wait): a completion appears in no other place, and nothing
+//! interrupts the thread. It does some twenty at a time, so that one call may leave some for the
+//! next; [`submit_and_wait`](Ring::submit_and_wait) knows when that is so.
+//!
+//! A child made by `fork` has the parent's queues. It may drop the ring, which then only unmaps
+//! them, and must not do anything else with it.
+//!
+//! # The end
+//!
+//! Dropping the ring cancels what is in flight and waits for the completions, which takes some
+//! microseconds, for every operation that this module offers can be cancelled. Then it takes the
+//! buffers back from the kernel, frees the slots, and closes the ring. If the kernel does not
+//! answer within a second, slots and buffers are leaked instead: the kernel may still write to
+//! them. Buffers that somebody still has are unmapped when the last of them is dropped.
+//!
+//! Forgetting the ring is safe too, since all that was lent is forgotten with it.
+
 mod address;
 mod buffers;
 mod completion;

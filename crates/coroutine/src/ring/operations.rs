@@ -1,6 +1,8 @@
 //! What can be asked of the kernel.
+//!
+//! A shutdown is not among it, though the kernel has the operation: it starts a thread for it, and
+//! the system call costs far less. Whatever is here waits without a thread.
 
-use std::net::Shutdown;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
@@ -89,18 +91,6 @@ impl Ring {
     /// As [`poll`](Self::poll), but completes anew whenever something happens, until cancelled.
     pub fn poll_multi(&mut self, fd: impl AsFd, events: u32, token: u64) -> Operation {
         let entry = opcode::PollAdd::new(number(&fd), events).multi(true).build();
-        self.push(entry, Owned::Nothing, token)
-    }
-
-    /// Shuts down a connection. The kernel has a thread of its own do this, so the system call
-    /// of the same name is cheaper.
-    pub fn shutdown(&mut self, socket: impl AsFd, how: Shutdown, token: u64) -> Operation {
-        let how = match how {
-            Shutdown::Read => libc::SHUT_RD,
-            Shutdown::Write => libc::SHUT_WR,
-            Shutdown::Both => libc::SHUT_RDWR,
-        };
-        let entry = opcode::Shutdown::new(number(&socket), how).build();
         self.push(entry, Owned::Nothing, token)
     }
 

@@ -13,12 +13,11 @@ use super::{Carried, Config, Ring};
 const COMPLETIONS: u32 = 8;
 
 /// Every operation that [`Ring`] pushes.
-const OPERATIONS: [(u8, &str); 7] = [
+const OPERATIONS: [(u8, &str); 6] = [
     (opcode::Accept::CODE, "accept"),
     (opcode::Recv::CODE, "recv"),
     (opcode::Send::CODE, "send"),
     (opcode::PollAdd::CODE, "poll_add"),
-    (opcode::Shutdown::CODE, "shutdown"),
     (opcode::Close::CODE, "close"),
     (opcode::AsyncCancel::CODE, "async_cancel"),
 ];

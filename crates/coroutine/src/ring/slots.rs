@@ -16,7 +16,7 @@ pub struct Operation(pub(super) u64);
 pub(super) enum Owned {
     /// Nothing, or buffers of the group, which the kernel names when it has taken one.
     Nothing,
-    /// An accept: sockets come of it. Where there is an address, the kernel writes the peer's there.
+    /// An accept: sockets come of it. If there is an address, the kernel writes the peer's there.
     Accept(Option<Address>),
     /// A send, and what it reads from.
     Bytes(Vec<u8>),

@@ -159,21 +159,6 @@ fn a_buffer_outlives_its_ring() {
 }
 
 #[test]
-fn a_dropped_ring_leaves_no_thread() {
-    let _alone = alone();
-    within_deadline(|| {
-        let mut ring = ring(&SMALL);
-        let (server, _client) = pair();
-        // This one is done by a thread of the kernel.
-        ring.shutdown(&server, Shutdown::Write, 1);
-        assert_eq!(next(&mut ring).token, 1);
-        ring.recv_multi(&server, 2);
-        nothing_yet(&mut ring);
-    });
-    testkit::eventually("no thread of the kernel is left", || kernel_threads() == 0);
-}
-
-#[test]
 fn rings_are_made_and_dropped_many_times() {
     let _alone = alone();
     let (server, _client) = pair();
