@@ -2,9 +2,8 @@ use std::io;
 use std::ptr::NonNull;
 
 use super::Guards;
-use super::bounds::Bounds;
 use super::config::Layout;
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 use super::mappings::{self, Mappings};
 
 /// Address space for some stacks. Its slots are cut from it one after the other, in the order of
@@ -15,10 +14,6 @@ pub(super) struct Chunk {
     mappings: Mappings,
     /// How many slots have been cut.
     cut: usize,
-    /// How many of them are taken. The others are on the list of free slots.
-    pub(super) live: usize,
-    /// A mark that trimming sets and clears again.
-    pub(super) is_warm: bool,
 }
 
 impl Chunk {
@@ -29,7 +24,7 @@ impl Chunk {
             let text = format!("no more stacks: no address space for them: {error}");
             io::Error::new(error.kind(), text)
         })?;
-        Ok(Self { mapping, mappings, cut: 0, live: 0, is_warm: false })
+        Ok(Self { mapping, mappings, cut: 0 })
     }
 
     /// Whether all its slots have been cut.
@@ -54,10 +49,27 @@ impl Chunk {
         Ok(self.base(self.cut - 1, layout))
     }
 
-    /// The most bytes used of any of its stacks since they were last discarded.
+    /// How many slots have been cut.
+    pub(super) fn slots(&self) -> usize {
+        self.cut
+    }
+
+    /// The bases of the slots that have been cut.
+    pub(super) fn bases(&self, layout: Layout) -> impl Iterator<Item = NonNull<u8>> {
+        (0..self.cut).map(move |slot| self.base(slot, layout))
+    }
+
+    /// The most bytes that have been used of any of its stacks since they were discarded.
     pub(super) fn used(&self, layout: Layout) -> usize {
-        let used = |slot| Bounds::of_slot(self.base(slot, layout), layout).used();
-        (0..self.cut).map(used).max().unwrap_or(0)
+        let mut pages = vec![0; self.cut * layout.slot() / layout.page];
+        if !mapping::residency(self.mapping.low().as_ptr(), &mut pages) {
+            return 0;
+        }
+        let unused = pages.chunks(layout.slot() / layout.page).map(|slot| {
+            // The first is the guard.
+            slot[1..].iter().take_while(|page| !mapping::is_resident(**page)).count()
+        });
+        unused.min().map_or(0, |unused| layout.size - unused * layout.page)
     }
 
     fn base(&self, slot: usize, layout: Layout) -> NonNull<u8> {

@@ -90,24 +90,35 @@ pub(super) unsafe fn discard(low: *mut u8, len: usize) -> io::Result<()> {
 
 /// The lowest address from `low` to `low + len` whose page is in memory, as its distance from
 /// `low`; `None` when there is none, or when they are not mapped.
-pub(super) fn first_resident(low: *const u8, len: usize) -> Option<usize> {
+pub(super) fn first_resident(low: *mut u8, len: usize) -> Option<usize> {
     const PAGES: usize = 256;
     let page = page_size();
     let mut begin = 0;
     while begin < len {
         let mut pages = [0; PAGES];
-        let part = (len - begin).min(PAGES * page);
-        let at = low.wrapping_add(begin).cast_mut().cast();
-        // SAFETY: it writes one byte for each page of the part, of which there are at most as
-        // many as `pages` has; an address that is not mapped makes it fail.
-        done(unsafe { libc::mincore(at, part, pages.as_mut_ptr()) }).ok()?;
-        // The other bits are reserved.
-        if let Some(found) = pages[..part / page].iter().position(|page| page & 1 != 0) {
+        let part = &mut pages[..((len - begin) / page).min(PAGES)];
+        if !residency(low.wrapping_add(begin), part) {
+            return None;
+        }
+        if let Some(found) = part.iter().position(|page| is_resident(*page)) {
             return Some(begin + found * page);
         }
-        begin += part;
+        begin += part.len() * page;
     }
     None
+}
+
+/// Finds out which pages are in memory, from `low` upwards. Returns whether they are mapped.
+pub(super) fn residency(low: *mut u8, pages: &mut [u8]) -> bool {
+    let len = pages.len() * page_size();
+    // SAFETY: it writes one byte for each page; an address that is not mapped makes it fail.
+    done(unsafe { libc::mincore(low.cast(), len, pages.as_mut_ptr()) }).is_ok()
+}
+
+/// What [`residency`] has found of one page.
+pub(super) fn is_resident(page: u8) -> bool {
+    // The other bits are reserved.
+    page & 1 != 0
 }
 
 /// Whether the process cannot read the byte at `address`.

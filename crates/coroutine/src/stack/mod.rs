@@ -74,6 +74,7 @@ mod stacks;
 mod suspend;
 #[cfg(test)]
 mod tests;
+mod trim;
 
 pub use self::bounds::Bounds;
 pub use self::config::{Config, Guards};

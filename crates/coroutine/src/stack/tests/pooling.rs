@@ -158,3 +158,23 @@ fn trimming_unmaps_the_chunks_that_are_not_in_use() {
     drop(taken);
     drop(kept);
 }
+
+#[test]
+fn stacks_whose_chunk_was_to_be_unmapped_can_still_be_taken() {
+    let _alone = alone();
+    let stacks = stacks(Config { keep_warm: 0, ..small() });
+    let take = |count| -> Vec<_> { (0..count).map(|_| stacks.take().unwrap()).collect() };
+    let taken = take(5000);
+    let mut before: Vec<_> = taken.iter().map(|stack| stack.bounds().limit()).collect();
+    drop(taken);
+    assert!(stacks.trim(), "there is more than one call does");
+    let taken = take(5000);
+    let mut after: Vec<_> = taken.iter().map(|stack| stack.bounds().limit()).collect();
+    before.sort_unstable();
+    after.sort_unstable();
+    let again = after.iter().filter(|limit| before.binary_search(limit).is_ok()).count();
+    assert!(again > 2500, "{again} of them are the same");
+    after.dedup();
+    assert_eq!(after.len(), 5000, "no stack was given out twice");
+    taken.iter().for_each(|stack| touch(stack, 64 * 1024));
+}
