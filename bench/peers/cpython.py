@@ -1,6 +1,6 @@
 """The peers from CPython: the standard library's own servers, and how long their shutdown takes.
 
-    cpython.py serve tcp|threading|forking      prints the port, then serves until it is killed
+    cpython.py serve tcp|threading|forking|udp  prints the port, then serves until it is killed
     cpython.py shutdown tcp|threading ROUNDS    prints how long each shutdown() took, in nanoseconds
 """
 
@@ -17,6 +17,11 @@ class Echo(socketserver.StreamRequestHandler):
             self.wfile.write(line)
 
 
+class DatagramEcho(socketserver.DatagramRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.read())
+
+
 class TCPServer(socketserver.TCPServer):
     # The default of 5 makes bursts of clients wait for a SYN to be sent again. Every server here
     # has room for 128.
@@ -31,11 +36,17 @@ class ForkingTCPServer(socketserver.ForkingMixIn, TCPServer):
     pass
 
 
-SERVERS = {"tcp": TCPServer, "threading": ThreadingTCPServer, "forking": ForkingTCPServer}
+SERVERS = {
+    "tcp": TCPServer,
+    "threading": ThreadingTCPServer,
+    "forking": ForkingTCPServer,
+    "udp": socketserver.UDPServer,
+}
 
 
 def serve(server_class):
-    with server_class(("127.0.0.1", 0), Echo) as server:
+    handler = DatagramEcho if server_class is socketserver.UDPServer else Echo
+    with server_class(("127.0.0.1", 0), handler) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()
 

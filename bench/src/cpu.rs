@@ -85,46 +85,67 @@ pub(crate) enum Placement {
     Apart,
     /// Both on every core there is, wherever the scheduler puts them.
     Everywhere,
+    /// The server on two cores, the clients on the others; on all, if there are only two.
+    Two,
 }
 
 /// The cores that this process may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cores {
     all: CpuSet,
-    client: usize,
-    server: usize,
+    usable: Vec<usize>,
 }
 
 impl Cores {
     pub(crate) fn find() -> io::Result<Self> {
         let all = sched_getaffinity(Pid::from_raw(0))?;
-        let mut usable = (0..CpuSet::count()).filter(|&core| all.is_set(core).unwrap_or(false));
-        // Interrupts tend to go to the first core, and should not fall on what is measured.
-        let client = usable.next().unwrap_or(0);
-        Ok(Self { all, client, server: usable.next_back().unwrap_or(client) })
+        let usable = (0..CpuSet::count()).filter(|&core| all.is_set(core).unwrap_or(false));
+        Ok(Self { all, usable: usable.collect() })
     }
 
     /// The client's core and the server's core, if there are two.
     pub(crate) fn apart(&self) -> Option<(usize, usize)> {
-        (self.client != self.server).then_some((self.client, self.server))
+        match self.usable[..] {
+            // Interrupts tend to go to the first core, and should not fall on what is measured.
+            [client, .., server] => Some((client, server)),
+            _ => None,
+        }
+    }
+
+    /// Whether two workers leave the clients a core of their own.
+    pub(crate) fn has_more_than_two(&self) -> bool {
+        self.usable.len() > 2
     }
 
     /// Keeps the calling thread, and what it starts from now on, where the clients belong.
     pub(crate) fn be_client(&self, placement: Placement) -> io::Result<()> {
-        self.be_on(self.client, placement)
+        match (placement, self.apart()) {
+            (Placement::Apart, Some((client, _))) => self.be_on(&[client]),
+            (Placement::Two, _) if self.has_more_than_two() => {
+                self.be_on(&self.usable[..self.usable.len() - 2])
+            }
+            _ => self.be_anywhere(),
+        }
     }
 
     /// Keeps the calling thread, and what it starts from now on, where the server belongs.
     pub(crate) fn be_server(&self, placement: Placement) -> io::Result<()> {
-        self.be_on(self.server, placement)
+        match (placement, self.apart()) {
+            (Placement::Apart, Some((_, server))) => self.be_on(&[server]),
+            (Placement::Two, _) if self.has_more_than_two() => {
+                self.be_on(&self.usable[self.usable.len() - 2..])
+            }
+            _ => self.be_anywhere(),
+        }
     }
 
-    fn be_on(&self, core: usize, placement: Placement) -> io::Result<()> {
-        let mut set = self.all;
-        if placement == Placement::Apart {
-            set = CpuSet::new();
-            set.set(core)?;
-        }
+    fn be_anywhere(&self) -> io::Result<()> {
+        Ok(sched_setaffinity(Pid::from_raw(0), &self.all)?)
+    }
+
+    fn be_on(&self, cores: &[usize]) -> io::Result<()> {
+        let mut set = CpuSet::new();
+        cores.iter().try_for_each(|&core| set.set(core))?;
         Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
     }
 }

@@ -4,75 +4,120 @@
 
 #![deny(unsafe_code)]
 
+mod child;
+mod clients;
 mod cpu;
 mod load;
+mod memory;
 mod options;
 mod output;
 mod plan;
+mod progress;
 mod report;
+mod roster;
 mod run;
 mod serve;
 mod server_process;
+mod servers;
 mod statistics;
 
-use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::cpu::Cores;
 use crate::options::{Command, HELP, Options};
+use crate::progress::say;
 use crate::report::Report;
-use crate::run::{Runs, progress};
-use crate::serve::python;
+use crate::roster::Roster;
+use crate::run::Runs;
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
     let outcome = Options::parse(std::env::args().skip(1)).and_then(|options| run(&options));
     outcome.unwrap_or_else(|error| {
-        progress(&format!("bench: {error}"));
+        say(&format!("bench: {error}"));
         ExitCode::FAILURE
     })
 }
 
 fn run(options: &Options) -> Result<ExitCode> {
+    // Every server and every client is started with what is set here.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     match &options.command {
         Command::Run => return compare(options),
+        Command::Clients => return Err("not there yet".into()),
         Command::Help => write!(io::stdout(), "{HELP}")?,
+        Command::Servers => list(options)?,
         Command::Serve { server } => serve::serve(server, &options.python, options.for_seconds)?,
+        Command::Told { server } => serve::serve_until_told(server)?,
+        Command::Drive { load, address } => clients::drive(*load, *address)?,
         Command::Load { load, address } => {
             let mut session = load.open(*address)?;
-            let took = session.run(options.requests)?;
+            let outcome = session.run(options.requests)?;
             session.close()?;
-            let rate = options.requests as f64 / took.as_secs_f64();
-            writeln!(io::stdout(), "{rate:.0} requests/s, every reply as it should be")?;
+            let rate = options.requests as f64 / outcome.took.as_secs_f64();
+            let [p50, p99, p999] =
+                [50.0, 99.0, 99.9].map(|percent| outcome.replies.percentile_us(percent));
+            writeln!(
+                io::stdout(),
+                "{rate:.0} requests/s, every reply as it should be\n\
+                 p50 {p50:.0} us, p99 {p99:.0} us, p99.9 {p999:.0} us"
+            )?;
         }
         Command::Shutdown { server, rounds } => serve::shutdown(server, *rounds)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Every server, and why it cannot run here.
+fn list(options: &Options) -> Result<()> {
+    let roster = Roster::prepare(options);
+    for server in servers::SERVERS {
+        let why = roster.missing(server.name).map_or(String::new(), |why| format!(" ({why})"));
+        writeln!(io::stdout(), "{:22} {}{why}", server.name, server.title)?;
+    }
+    Ok(())
+}
+
 /// Everything that was asked for, and the report.
 fn compare(options: &Options) -> Result<ExitCode> {
-    let python = python::version(&options.python);
-    let runs = Runs { options, cores: Cores::find()?, has_python: python.is_some() };
-    let heading = report::heading(&runs, python.as_deref());
-    progress(heading.trim_end());
+    let (cores, roster) = (Cores::find()?, Roster::prepare(options));
+    let runs = Runs::new(options, &cores, &roster);
+    let heading = report::heading(&runs);
+    say(heading.trim_end());
     // A server that is killed leaves its children to this process, which counts them.
     prctl::set_child_subreaper(true)?;
 
-    let cases = runs.cases()?;
-    let report = Report::new(&cases, &runs.shutdown()?);
+    let results = runs.all()?;
+    drop(runs);
+    let report = Report::new(&results, options.write.is_some());
     if report.markdown.is_empty() {
         return Err(format!("no load is named {:?}; see `bench help`", options.only).into());
     }
-    let text = heading + report.markdown.trim_end();
-    writeln!(io::stdout(), "\n{text}")?;
-    if let Some(path) = &options.markdown {
-        std::fs::write(path, text + "\n")?;
+    let text = format!("# Figures\n\n{heading}{}", report.markdown);
+    writeln!(io::stdout(), "\n{}", text.trim_end())?;
+    if let Some(folder) = &options.write {
+        write_report(&folder.join("RESULTS.md"), &text)?;
     }
-    let failed = options.check && report.missed > 0;
+    let failed = !results.failures.is_empty() || options.check && report.missed > 0;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
+
+/// Replaces the report, and keeps what was written by hand below it.
+fn write_report(path: &Path, text: &str) -> Result<()> {
+    let before = fs::read_to_string(path).unwrap_or_default();
+    let notes = before.find(NOTES).map_or("", |start| &before[start..]);
+    let notes = if notes.is_empty() { format!("{NOTES}\n") } else { notes.to_owned() };
+    Ok(fs::write(path, format!("{}\n\n{notes}", text.trim_end()))?)
+}
+
+/// What follows it in a report was written by hand.
+const NOTES: &str = "<!-- What follows is kept when the figures are written anew. -->";

@@ -10,24 +10,27 @@ use crate::load::Load;
 pub(crate) const HELP: &str = "\
 What a request costs a server: CPU time, ours beside the peers.
 
-    bench [OPTIONS]                    everything, then a report in Markdown
-    bench serve NAME [OPTIONS]         one server, until it is killed; prints its port
-    bench load echo|line ADDRESS [OPTIONS]   one load, on any server that echoes lines
-    bench shutdown NAME ROUNDS         how long shutdown() of an idle server takes, in nanoseconds
+    bench [OPTIONS]                  everything, then a report in Markdown
+    bench clients [OPTIONS]          redis-benchmark and wrk, on our examples and on their peers
+    bench serve NAME [OPTIONS]       one server, until it is killed; prints its port
+    bench load LOAD ADDRESS [OPTIONS]   one load, on any server that sends back what it gets:
+                                     echo, line, udp-single, udp-batch, udp-train
+    bench shutdown NAME ROUNDS       how long shutdown() of an idle server takes, in nanoseconds
+    bench servers                    every server, and whether it can run here
 
-    --short             a tenth of the requests, 3 repetitions: to see that it works
+    --short             fewer requests, 3 repetitions: everything in less than five minutes
     --repeat N          repetitions [5]
-    --only A,B          only these loads: echo, line, fork, shutdown, or one such as echo-64
-    --markdown FILE     the report goes to this file too
+    --only A,B          only these loads: echo, pipelined, line, fork, workers, udp, idle,
+                        shutdown, or one such as echo-64
+    --servers A,B       only these servers
+    --write FOLDER      the report into FOLDER/RESULTS.md, plots into FOLDER/plots
     --check             end with status 1 when a target is missed
-    --python PROGRAM    the interpreter of the CPython peers [python3]
+    --python PROGRAM    the interpreter of the peers in Python [python3]
 
     --clients N         `load`: connections, or clients at once [1]
+    --depth N           `load echo`: lines in one write [1]
     --requests N        `load`: requests [10000]
     --for-seconds N     `serve`: end after so many seconds, or with the parent
-
-Servers: std-loop std-thread fork-loop, tcp threading forking, cpython-tcp cpython-threading
-cpython-forking.
 ";
 
 /// Everything that the command line can say.
@@ -37,10 +40,12 @@ pub(crate) struct Options {
     pub(crate) short: bool,
     pub(crate) repeat: Option<usize>,
     pub(crate) only: Vec<String>,
-    pub(crate) markdown: Option<PathBuf>,
+    pub(crate) servers: Vec<String>,
+    pub(crate) write: Option<PathBuf>,
     pub(crate) check: bool,
     pub(crate) python: String,
     pub(crate) clients: usize,
+    pub(crate) depth: usize,
     pub(crate) requests: usize,
     pub(crate) for_seconds: Option<u32>,
 }
@@ -49,9 +54,28 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     Run,
     Help,
-    Serve { server: String },
-    Load { load: Load, address: SocketAddr },
-    Shutdown { server: String, rounds: usize },
+    Serve {
+        server: String,
+    },
+    /// What the benchmark's own clients are told by their parent.
+    Drive {
+        load: Load,
+        address: SocketAddr,
+    },
+    Load {
+        load: Load,
+        address: SocketAddr,
+    },
+    Clients,
+    Servers,
+    /// As `Serve`, until a line comes on standard input.
+    Told {
+        server: String,
+    },
+    Shutdown {
+        server: String,
+        rounds: usize,
+    },
 }
 
 impl Options {
@@ -61,10 +85,12 @@ impl Options {
             short: false,
             repeat: None,
             only: Vec::new(),
-            markdown: None,
+            servers: Vec::new(),
+            write: None,
             check: false,
             python: "python3".to_owned(),
             clients: 1,
+            depth: 1,
             requests: 10_000,
             for_seconds: None,
         };
@@ -76,10 +102,12 @@ impl Options {
                 "--short" => options.short = true,
                 "--repeat" => options.repeat = Some(number(&value()?)?),
                 "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
-                "--markdown" => options.markdown = Some(value()?.into()),
+                "--servers" => options.servers.extend(value()?.split(',').map(str::to_owned)),
+                "--write" => options.write = Some(value()?.into()),
                 "--check" => options.check = true,
                 "--python" => options.python = value()?,
                 "--clients" => options.clients = number(&value()?)?,
+                "--depth" => options.depth = number(&value()?)?,
                 "--requests" => options.requests = number(&value()?)?,
                 "--for-seconds" => options.for_seconds = Some(number(&value()?)?),
                 "--help" | "-h" => words = vec!["help".to_owned()],
@@ -92,23 +120,33 @@ impl Options {
             [] => Command::Run,
             ["help"] => Command::Help,
             ["serve", server] => Command::Serve { server: server.to_owned() },
-            ["load", "echo", address] => {
-                let load = Load::Echo { connections: options.clients };
-                Command::Load { load, address: number(address)? }
+            ["load", load, address] => {
+                Command::Load { load: options.load(load)?, address: number(address)? }
             }
-            ["load", "line", address] => {
-                let load = Load::Line { clients: options.clients };
-                Command::Load { load, address: number(address)? }
+            ["drive", load, address] => {
+                Command::Drive { load: options.load(load)?, address: number(address)? }
             }
+            ["clients"] => Command::Clients,
+            ["servers"] => Command::Servers,
+            ["told", server] => Command::Told { server: server.to_owned() },
             ["shutdown", server, rounds] => {
                 Command::Shutdown { server: server.to_owned(), rounds: number(rounds)? }
             }
             _ => return Err(format!("{words:?} is no command").into()),
         };
-        if options.clients == 0 || options.requests == 0 || options.repeat == Some(0) {
+        if options.clients == 0
+            || options.depth == 0
+            || options.requests == 0
+            || options.repeat == Some(0)
+        {
             return Err("a count of 0 measures nothing".into());
         }
         Ok(options)
+    }
+
+    fn load(&self, name: &str) -> Result<Load> {
+        let load = Load::named(name, self.clients, self.depth);
+        Ok(load.ok_or_else(|| format!("no load is named {name:?}"))?)
     }
 }
 
@@ -138,10 +176,30 @@ mod tests {
     }
 
     #[test]
+    fn a_load_is_written_as_it_is_read() {
+        for text in ["echo --clients 7 --depth 3", "line --clients 2", "udp-train"] {
+            let Command::Load { load, .. } =
+                parse(&format!("load {text} 127.0.0.1:9")).unwrap().command
+            else {
+                panic!("{text}");
+            };
+            assert_eq!(load.to_string(), text);
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in
-            ["--fast", "--repeat", "--repeat x", "--repeat 0", "serve", "load line nowhere", "walk"]
-        {
+        for line in [
+            "--fast",
+            "--repeat",
+            "--repeat x",
+            "--repeat 0",
+            "--depth 0",
+            "serve",
+            "load line nowhere",
+            "load all 127.0.0.1:9",
+            "walk",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

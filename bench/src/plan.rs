@@ -1,12 +1,16 @@
-//! What is run, what is compared with what, and which ratios are wanted.
+//! What is run, what is compared with what, and which figures are wanted.
 
-use crate::cpu::Placement::{self, Apart, Everywhere};
-use crate::load::Load;
+use std::fmt;
+
+use crate::cpu::Placement::{self, Apart, Everywhere, Two};
+use crate::load::{Load, Pattern};
 
 /// One load, and the servers that it is put on.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    /// What the clients do, for the title of a plot.
+    pub(crate) title: &'static str,
     pub(crate) load: Load,
     pub(crate) placement: Placement,
     /// How many requests a server gets before it is another one's turn: some 20 ms of work.
@@ -17,41 +21,78 @@ pub(crate) struct Case {
     pub(crate) comparisons: &'static [Comparison],
 }
 
-impl Case {
-    /// Whether `--only word` means this case: by its whole name, or by its first part.
-    pub(crate) fn is_meant_by(&self, word: &str) -> bool {
-        is_meant_by(self.name, word)
-    }
-}
-
-/// A ratio of CPU time per request: ours over the peer's.
+/// A figure of ours, and what it is compared with.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub(crate) ours: &'static str,
-    pub(crate) peer: &'static str,
-    /// The ratio that the median must not exceed; without one, the ratio is only shown.
-    pub(crate) target: Option<f64>,
+    /// The server by whose CPU time per request that of ours is divided; without one, it is the
+    /// microseconds themselves that are looked at.
+    pub(crate) peer: Option<&'static str>,
+    /// What is wanted of the median; without it, the figure is only shown.
+    pub(crate) target: Option<Target>,
 }
 
-/// Servers whose `shutdown()` is timed while they are idle.
-pub(crate) const SHUTDOWN: &[&str] =
-    &["tcp", "threading", "forking", "cpython-tcp", "cpython-threading"];
+/// What is wanted of a figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    AtMost(f64),
+    Below(f64),
+}
 
-/// The longest that `shutdown()` of ours may take, in milliseconds.
-pub(crate) const SHUTDOWN_TARGET_MS: f64 = 5.0;
+impl Target {
+    pub(crate) fn is_met_by(self, figure: f64) -> bool {
+        match self {
+            Self::AtMost(limit) => figure <= limit,
+            Self::Below(limit) => figure < limit,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(limit) => write!(f, "≤ {limit}"),
+            Self::Below(limit) => write!(f, "< {limit}"),
+        }
+    }
+}
+
+/// So many silent connections, and what each costs in memory.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    pub(crate) name: &'static str,
+    pub(crate) connections: usize,
+    pub(crate) servers: &'static [&'static str],
+    /// Which of ours must not take more bytes for a connection than this.
+    pub(crate) targets: &'static [(&'static str, f64)],
+}
+
+/// How long `shutdown()` takes while so many connections are silent.
+#[derive(Debug)]
+pub(crate) struct Shutdown {
+    pub(crate) name: &'static str,
+    pub(crate) connections: usize,
+    pub(crate) servers: &'static [&'static str],
+    /// The longest that `shutdown()` of ours may take, in milliseconds.
+    pub(crate) target_ms: f64,
+}
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "echo-1",
-        load: Load::Echo { connections: 1 },
+        title: "Echo, 1 connection",
+        load: echo(1, 1),
         placement: Apart,
         requests: 1_000,
         slices: 25,
         servers: &[
+            "epoll-loop",
             "std-loop",
             "tcp",
             "std-thread",
             "threading",
+            "tokio",
+            "go",
             "cpython-tcp",
             "cpython-threading",
         ],
@@ -64,27 +105,97 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "echo-64",
-        load: Load::Echo { connections: 64 },
+        title: "Echo, 64 connections",
+        load: echo(64, 1),
         placement: Apart,
         requests: 2_000,
         slices: 25,
-        servers: &["std-thread", "threading", "cpython-threading"],
+        servers: &[
+            "epoll-loop",
+            "std-thread",
+            "threading",
+            "tokio",
+            "monoio",
+            "may",
+            "smol",
+            "go",
+            "gevent",
+            "cpython-threading",
+        ],
         comparisons: &[
             to_beat("threading", "std-thread", 1.05),
             to_see("threading", "cpython-threading"),
+            to_see("tokio", "epoll-loop"),
+            to_see("go", "epoll-loop"),
         ],
     },
     Case {
+        name: "echo-1000",
+        title: "Echo, 1000 connections",
+        load: echo(1_000, 1),
+        placement: Apart,
+        requests: 4_000,
+        slices: 15,
+        servers: &[
+            "epoll-loop",
+            "std-thread",
+            "threading",
+            "tokio",
+            "monoio",
+            "may",
+            "smol",
+            "go",
+            "gevent",
+            "cpython-threading",
+        ],
+        comparisons: &[to_see("tokio", "epoll-loop"), to_see("go", "epoll-loop")],
+    },
+    Case {
+        name: "echo-10000",
+        title: "Echo, 10,000 connections",
+        load: echo(10_000, 1),
+        placement: Apart,
+        requests: 20_000,
+        slices: 4,
+        servers: &["epoll-loop", "std-thread", "tokio", "monoio", "may", "smol", "go", "gevent"],
+        comparisons: &[to_see("tokio", "epoll-loop"), to_see("go", "epoll-loop")],
+    },
+    Case {
+        name: "pipelined",
+        title: "64 connections, 16 lines in one write",
+        load: echo(64, 16),
+        placement: Apart,
+        requests: 16_384,
+        slices: 20,
+        servers: &[
+            "epoll-loop",
+            "std-thread",
+            "threading",
+            "tokio",
+            "monoio",
+            "may",
+            "smol",
+            "go",
+            "gevent",
+            "cpython-threading",
+        ],
+        comparisons: &[to_see("tokio", "epoll-loop")],
+    },
+    Case {
         name: "line-1",
+        title: "Connect, one line, close: 1 client",
         load: Load::Line { clients: 1 },
         placement: Apart,
         requests: 250,
         slices: 25,
         servers: &[
+            "epoll-loop",
             "std-loop",
             "tcp",
             "std-thread",
             "threading",
+            "tokio",
+            "go",
             "cpython-tcp",
             "cpython-threading",
         ],
@@ -97,15 +208,27 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "line-8",
+        title: "Connect, one line, close: 8 clients",
         load: Load::Line { clients: 8 },
         placement: Apart,
         requests: 250,
         slices: 25,
-        servers: &["std-thread", "threading", "cpython-threading"],
-        comparisons: THREADS_ON_LINES,
+        servers: LINE_SERVERS,
+        comparisons: LINES,
+    },
+    Case {
+        name: "line-64",
+        title: "Connect, one line, close: 64 clients",
+        load: Load::Line { clients: 64 },
+        placement: Apart,
+        requests: 320,
+        slices: 25,
+        servers: LINE_SERVERS,
+        comparisons: LINES,
     },
     Case {
         name: "line-1-all",
+        title: "Connect, one line, close: 1 client, all cores",
         load: Load::Line { clients: 1 },
         placement: Everywhere,
         requests: 250,
@@ -115,6 +238,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "line-8-all",
+        title: "Connect, one line, close: 8 clients, all cores",
         load: Load::Line { clients: 8 },
         placement: Everywhere,
         requests: 250,
@@ -124,6 +248,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "fork-1",
+        title: "A process for each connection: 1 client",
         load: Load::Line { clients: 1 },
         placement: Apart,
         requests: 100,
@@ -133,6 +258,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "fork-8",
+        title: "A process for each connection: 8 clients",
         load: Load::Line { clients: 8 },
         placement: Apart,
         requests: 100,
@@ -140,37 +266,149 @@ pub(crate) const CASES: &[Case] = &[
         servers: &["fork-loop", "forking"],
         comparisons: &[to_beat("forking", "fork-loop", 1.10)],
     },
+    Case {
+        name: "workers-64",
+        title: "Echo, 64 connections: two workers beside one",
+        load: echo(64, 1),
+        placement: Two,
+        requests: 2_000,
+        slices: 25,
+        servers: WORKER_SERVERS,
+        comparisons: WORKERS,
+    },
+    Case {
+        name: "workers-1000",
+        title: "Echo, 1000 connections: two workers beside one",
+        load: echo(1_000, 1),
+        placement: Two,
+        requests: 4_000,
+        slices: 15,
+        servers: WORKER_SERVERS,
+        comparisons: WORKERS,
+    },
+    Case {
+        name: "udp-single",
+        title: "UDP: 64 peers, one datagram each",
+        load: Load::Udp(Pattern::Single),
+        placement: Apart,
+        requests: 2_000,
+        slices: 25,
+        servers: UDP_SERVERS,
+        comparisons: &[to_see("tokio-udp", "epoll-udp")],
+    },
+    Case {
+        name: "udp-batch",
+        title: "UDP: 8 peers, 16 datagrams each at once",
+        load: Load::Udp(Pattern::Batch),
+        placement: Apart,
+        requests: 2_048,
+        slices: 25,
+        servers: UDP_SERVERS,
+        comparisons: &[to_see("tokio-udp", "epoll-udp")],
+    },
+    Case {
+        name: "udp-train",
+        title: "UDP: one peer, trains of 16 to 64 datagrams",
+        load: Load::Udp(Pattern::Train),
+        placement: Apart,
+        requests: 3_680,
+        slices: 25,
+        servers: UDP_SERVERS,
+        comparisons: &[to_see("tokio-udp", "epoll-udp")],
+    },
+];
+
+const LINE_SERVERS: &[&str] = &[
+    "epoll-loop",
+    "std-thread",
+    "threading",
+    "tokio",
+    "monoio",
+    "may",
+    "smol",
+    "go",
+    "gevent",
+    "cpython-threading",
+];
+
+const LINES: &[Comparison] = &[
+    to_beat("threading", "std-thread", 0.6),
+    to_beat("threading", "cpython-threading", 0.25),
+    to_see("tokio", "epoll-loop"),
 ];
 
 const THREADS_ON_LINES: &[Comparison] =
     &[to_beat("threading", "std-thread", 0.6), to_beat("threading", "cpython-threading", 0.25)];
 
+const WORKER_SERVERS: &[&str] = &["tokio", "tokio-2", "may", "may-2", "go", "go-2"];
+
+const WORKERS: &[Comparison] =
+    &[to_see("tokio-2", "tokio"), to_see("may-2", "may"), to_see("go-2", "go")];
+
+const UDP_SERVERS: &[&str] = &["epoll-udp", "std-udp", "udp", "tokio-udp", "go-udp", "cpython-udp"];
+
+pub(crate) const IDLE: &[Idle] = &[
+    Idle {
+        name: "idle-10000",
+        connections: 10_000,
+        servers: &["epoll-loop", "threading", "tokio", "monoio", "may", "smol", "go", "gevent"],
+        targets: &[],
+    },
+    Idle {
+        name: "idle-100000",
+        connections: 100_000,
+        servers: &["epoll-loop", "tokio", "monoio", "go"],
+        targets: &[],
+    },
+];
+
+pub(crate) const SHUTDOWNS: &[Shutdown] = &[Shutdown {
+    name: "shutdown",
+    connections: 0,
+    servers: &["tcp", "threading", "forking", "cpython-tcp", "cpython-threading"],
+    target_ms: 5.0,
+}];
+
+/// Whether `--only word` means this: by its whole name, or by its first part.
 pub(crate) fn is_meant_by(name: &str, word: &str) -> bool {
     name == word || name.split('-').next() == Some(word)
 }
 
+const fn echo(connections: usize, depth: usize) -> Load {
+    Load::Echo { connections, depth }
+}
+
 const fn to_beat(ours: &'static str, peer: &'static str, target: f64) -> Comparison {
-    Comparison { ours, peer, target: Some(target) }
+    Comparison { ours, peer: Some(peer), target: Some(Target::AtMost(target)) }
 }
 
 const fn to_see(ours: &'static str, peer: &'static str) -> Comparison {
-    Comparison { ours, peer, target: None }
+    Comparison { ours, peer: Some(peer), target: None }
 }
 
-/// What a server is called in the report.
-pub(crate) fn title(server: &str) -> &str {
-    match server {
-        "tcp" => "TcpServer",
-        "threading" => "ThreadingTcpServer",
-        "forking" => "ForkingTcpServer",
-        "cpython-tcp" => "CPython TCPServer",
-        "cpython-threading" => "CPython ThreadingTCPServer",
-        "cpython-forking" => "CPython ForkingTCPServer",
-        peer => peer,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers;
+
+    #[test]
+    fn every_name_of_the_plan_is_known_and_takes_part() {
+        for case in CASES {
+            for name in case.servers {
+                assert!(servers::find(name).is_some(), "{}: {name}", case.name);
+            }
+            for comparison in case.comparisons {
+                for name in [Some(comparison.ours), comparison.peer].into_iter().flatten() {
+                    assert!(case.servers.contains(&name), "{}: {name}", case.name);
+                }
+            }
+        }
+        for idle in IDLE {
+            assert!(idle.servers.iter().all(|name| servers::find(name).is_some()), "{}", idle.name);
+            assert!(idle.targets.iter().all(|(name, _)| idle.servers.contains(name)));
+        }
+        for shutdown in SHUTDOWNS {
+            assert!(shutdown.servers.iter().all(|name| servers::find(name).is_some()));
+        }
     }
-}
-
-/// Whether a server cannot run without Python.
-pub(crate) fn needs_python(server: &str) -> bool {
-    server.starts_with("cpython-")
 }

@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-use crate::plan::{self, SHUTDOWN_TARGET_MS};
-use crate::run::{CaseResult, Runs, ShutdownResult};
+use crate::cpu::Cores;
+use crate::plan::{Comparison, Target};
+use crate::roster::Roster;
+use crate::run::{CaseResult, IdleResult, Results, Runs, ShutdownResult};
+use crate::serve::scripts::output;
+use crate::servers::{is_ours, title};
 use crate::statistics::Spread;
 
 /// The Markdown, and how many targets were missed.
@@ -16,84 +20,157 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(cases: &[CaseResult], shutdown: &[ShutdownResult]) -> Self {
+    /// With `plots`, each section shows the plot of its name.
+    pub(crate) fn new(results: &Results, plots: bool) -> Self {
         let mut report = Self { markdown: String::new(), missed: 0 };
-        if !cases.is_empty() {
-            report.costs(cases);
-            report.ratios(cases);
+        report.ratios(&results.cases);
+        for result in results.cases.iter().filter(|result| !result.servers.is_empty()) {
+            report.section(result.case.title, result.case.name, plots);
+            report.costs(result);
         }
-        if !shutdown.is_empty() {
-            report.shutdown(shutdown);
+        for result in results.idle.iter().filter(|result| !result.servers.is_empty()) {
+            let heading = format!("{} silent connections", result.idle.connections);
+            report.section(&heading, result.idle.name, plots);
+            report.idle(result);
+        }
+        for result in &results.shutdown {
+            report.shutdown(result);
+        }
+        if !results.failures.is_empty() {
+            report.line("## Failures\n");
+            for failure in &results.failures {
+                report.line(&format!("- **{}**", failure.replace('\n', " ")));
+            }
+            report.line("");
         }
         report
     }
 
-    fn costs(&mut self, cases: &[CaseResult]) {
-        self.line("| load | server | CPU µs per request [min..max] | requests per second |");
-        self.line("|---|---|---:|---:|");
-        for CaseResult { case, servers } in cases {
-            for result in servers {
-                let cpu = spread(Spread::of(result.cpu_us.iter().copied()), 2);
-                let rate = Spread::of(result.per_second.iter().copied());
-                let rate = rate.map_or(0.0, |rate| rate.median);
-                let title = plan::title(result.server);
-                self.line(&format!("| {} | {title} | {cpu} | {rate:.0} |", case.name));
-            }
+    fn section(&mut self, heading: &str, name: &str, plots: bool) {
+        self.line(&format!("## {heading} (`{name}`)\n"));
+        if plots {
+            self.line(&format!("![{heading}](plots/{name}.svg)\n"));
+        }
+    }
+
+    fn costs(&mut self, CaseResult { servers, .. }: &CaseResult) {
+        self.line(
+            "| server | CPU µs per request [min..max] | requests per second | p50 µs | p99 µs \
+             | p99.9 µs | RSS MB |",
+        );
+        self.line("|---|---:|---:|---:|---:|---:|---:|");
+        for result in servers {
+            let cpu = spread(Spread::of(result.cpu_us.iter().copied()), 2);
+            let middle =
+                |values: &[f64]| Spread::of(values.iter().copied()).map_or(0.0, |s| s.median);
+            self.line(&format!(
+                "| {} | {cpu} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} |",
+                name(result.server),
+                middle(&result.per_second),
+                middle(&result.p50),
+                middle(&result.p99),
+                middle(&result.p999),
+                middle(&result.resident_mb),
+            ));
         }
         self.line("");
     }
 
     fn ratios(&mut self, cases: &[CaseResult]) {
-        self.line("| load | CPU time of | over that of | ratio [min..max] | target | |");
-        self.line("|---|---|---|---:|---:|---|");
+        let mut lines = Vec::new();
         for CaseResult { case, servers } in cases {
-            let cpu = |name| servers.iter().find(|s| s.server == name).map(|s| s.cpu_us.as_slice());
-            for comparison in case.comparisons {
-                let Some((ours, peer)) = cpu(comparison.ours).zip(cpu(comparison.peer)) else {
+            let cpu =
+                |name: &str| servers.iter().find(|s| s.server == name).map(|s| s.cpu_us.as_slice());
+            for Comparison { ours, peer, target } in case.comparisons {
+                let figure = match peer {
+                    Some(peer) => cpu(ours)
+                        .zip(cpu(peer))
+                        .and_then(|(ours, peer)| Spread::of_pairs(ours, peer)),
+                    None => cpu(ours).and_then(|ours| Spread::of(ours.iter().copied())),
+                };
+                let unit = if peer.is_some() { "" } else { " µs" };
+                let (target, verdict) =
+                    self.judge(*target, figure.map(|figure| figure.median), unit);
+                if figure.is_none() && verdict.is_empty() {
                     continue;
-                };
-                let ratio = Spread::of_pairs(ours, peer);
-                let (target, verdict) = match (comparison.target, ratio) {
-                    (Some(target), Some(ratio)) => {
-                        (format!("≤ {target:.2}"), self.verdict(ratio.median <= target))
-                    }
-                    _ => (String::new(), ""),
-                };
-                self.line(&format!(
-                    "| {} | {} | {} | {} | {target} | {verdict} |",
+                }
+                lines.push(format!(
+                    "| {} | {} | {} | {}{unit} | {target} | {verdict} |",
                     case.name,
-                    plan::title(comparison.ours),
-                    plan::title(comparison.peer),
-                    spread(ratio, 3),
+                    title(ours),
+                    peer.map_or("", title),
+                    spread(figure, 3),
                 ));
             }
         }
-        self.line("");
+        if !lines.is_empty() {
+            self.line("## What is compared\n");
+            self.line("| load | CPU time of | over that of | ratio [min..max] | target | |");
+            self.line("|---|---|---|---:|---:|---|");
+            for line in lines {
+                self.line(&line);
+            }
+            self.line("");
+        }
     }
 
-    fn shutdown(&mut self, results: &[ShutdownResult]) {
-        self.line("| `shutdown()` of an idle | ms [min..max] | target, for the longest | |");
-        self.line("|---|---:|---:|---|");
-        for ShutdownResult { server, ms } in results {
-            let (target, verdict) = if plan::needs_python(server) {
-                (String::new(), "")
-            } else {
-                let verdict = self.verdict(ms.max < SHUTDOWN_TARGET_MS);
-                (format!("< {SHUTDOWN_TARGET_MS}"), verdict)
-            };
-            let (title, ms) = (plan::title(server), spread(Some(*ms), 3));
-            self.line(&format!("| {title} | {ms} | {target} | {verdict} |"));
+    fn idle(&mut self, IdleResult { idle, servers }: &IdleResult) {
+        self.line(
+            "| server | bytes of user memory per connection | the same, at rest | processes \
+             | RSS MB, at rest | target | |",
+        );
+        self.line("|---|---:|---:|---:|---:|---:|---|");
+        for result in servers {
+            let target = idle.targets.iter().find(|(name, _)| *name == result.server);
+            let target = target.map(|&(_, bytes)| Target::AtMost(bytes));
+            let (target, verdict) = self.judge(target, Some(result.at_rest), "");
+            self.line(&format!(
+                "| {} | {:.0} | {:.0} | {} | {:.0} | {target} | {verdict} |",
+                name(result.server),
+                result.served,
+                result.at_rest,
+                result.processes,
+                result.resident as f64 / 1e6,
+            ));
         }
         self.line("");
     }
 
-    fn verdict(&mut self, is_met: bool) -> &'static str {
-        if is_met {
-            "met"
-        } else {
-            self.missed += 1;
-            "**missed**"
+    fn shutdown(&mut self, ShutdownResult { shutdown, servers }: &ShutdownResult) {
+        let connections = match shutdown.connections {
+            0 => "none connected".to_owned(),
+            count => format!("{count} silent connections"),
+        };
+        self.line(&format!("## Shutdown, {connections} (`{}`)\n", shutdown.name));
+        self.line(
+            "| server | `shutdown()`, ms [min..max] | `server_close` after it, ms [min..max] \
+             | target for the longest `shutdown()` | |",
+        );
+        self.line("|---|---:|---:|---:|---|");
+        for times in servers {
+            let target = is_ours(times.server).then_some(Target::Below(shutdown.target_ms));
+            let (target, verdict) = self.judge(target, Some(times.shutdown.max), " ms");
+            self.line(&format!(
+                "| {} | {} | {} | {target} | {verdict} |",
+                name(times.server),
+                spread(Some(times.shutdown), 3),
+                spread(times.close, 3),
+            ));
         }
+        self.line("");
+    }
+
+    /// How a target is written, and whether this figure meets it; a missing one does not.
+    fn judge(
+        &mut self,
+        target: Option<Target>,
+        figure: Option<f64>,
+        unit: &str,
+    ) -> (String, &'static str) {
+        let Some(target) = target else { return (String::new(), "") };
+        let is_met = figure.is_some_and(|figure| target.is_met_by(figure));
+        self.missed += usize::from(!is_met);
+        (format!("{target}{unit}"), if is_met { "met" } else { "**missed**" })
     }
 
     fn line(&mut self, line: &str) {
@@ -103,44 +180,56 @@ impl Report {
 }
 
 /// Where and how: what a reader needs to know before the figures.
-pub(crate) fn heading(runs: &Runs<'_>, python: Option<&str>) -> String {
+pub(crate) fn heading(runs: &Runs<'_>) -> String {
+    let busy = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let busy = busy.split(' ').next().unwrap_or("?");
+    let length = if runs.options.short { ", short" } else { "" };
+    machine(runs.cores, runs.roster)
+        + &format!("- {} repetitions{length}; load average before: {busy}\n\n", runs.repeat())
+}
+
+/// Date, machine and versions, as a list.
+pub(crate) fn machine(cores: &Cores, roster: &Roster) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("");
     let model = model.trim_start_matches(['\t', ' ', ':']);
     let processors = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
-    let load = read("/proc/loadavg");
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
-    let date = date.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let date = output(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]));
 
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "- {}", date.as_deref().unwrap_or("date unknown").trim());
+    let _ = writeln!(text, "- {}", date.as_deref().unwrap_or("date unknown"));
     let _ = writeln!(text, "- Linux {}", read("/proc/sys/kernel/osrelease").trim());
     let _ = writeln!(text, "- {processors} x {model}");
-    let _ = match runs.cores.apart() {
+    let _ = match cores.apart() {
         Some((client, server)) => writeln!(
             text,
             "- server on core {server}, clients on core {client}; in the loads named `all`, both \
-             on every core"
+             on every core; in those named `workers`, {}",
+            if cores.has_more_than_two() {
+                "the server on two cores, the clients on the others"
+            } else {
+                "both on both cores"
+            }
         ),
         None => writeln!(text, "- server and clients share one core: the rates mean little"),
     };
-    let _ = match python {
-        Some(version) => writeln!(text, "- CPython {version}"),
-        None => writeln!(text, "- **skipped: CPython's servers, there is no python3**"),
-    };
-    let busy = load.split(' ').next().unwrap_or("?");
-    let length = if runs.options.short { ", short" } else { "" };
-    let _ = writeln!(text, "- {} repetitions{length}; load average before: {busy}", runs.repeat());
+    let rust = output(Command::new("rustc").arg("-V"));
+    let _ = writeln!(text, "- {}", rust.as_deref().unwrap_or("rustc unknown"));
+    let _ = write!(text, "{roster}");
     if cfg!(debug_assertions) {
         let _ = writeln!(text, "- **a debug build: the figures mean nothing**");
     }
-    text.push('\n');
     text
 }
 
-fn spread(spread: Option<Spread>, digits: usize) -> String {
+/// What the report calls a server; ours stand out.
+pub(crate) fn name(server: &str) -> String {
+    if is_ours(server) { format!("**{}**", title(server)) } else { title(server).to_owned() }
+}
+
+pub(crate) fn spread(spread: Option<Spread>, digits: usize) -> String {
     spread.map_or_else(String::new, |Spread { median, min, max }| {
         format!("{median:.digits$} [{min:.digits$}..{max:.digits$}]")
     })

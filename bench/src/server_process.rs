@@ -1,19 +1,14 @@
 //! A server in a process of its own: started on its core, measured, and in any case ended.
 
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use crate::Result;
+use crate::child::Child;
 use crate::cpu::{Cores, Meter, Placement};
+use crate::memory::Memory;
 
 /// A server that answers on `address`.
 #[derive(Debug)]
@@ -21,11 +16,10 @@ pub(crate) struct ServerProcess {
     pub(crate) address: SocketAddr,
     child: Child,
     meter: Option<Meter>,
-    reaped: bool,
 }
 
 impl ServerProcess {
-    /// Starts `bench serve <name>` and waits until it has printed its port.
+    /// Starts `bench serve <name>` and waits until it has printed its port, and rests.
     pub(crate) fn start(
         name: &str,
         python: &str,
@@ -34,51 +28,57 @@ impl ServerProcess {
     ) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["serve", name, "--python", python, "--for-seconds", &LIFE_LIMIT.to_string()]);
-        // A group of its own: a forking server is then ended together with its children.
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-        cores.be_server(placement)?;
-        let spawned = command.spawn();
-        cores.be_client(placement)?;
+        Self::run(command, cores, placement)
+    }
 
-        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut server = Self { address: nowhere, child: spawned?, meter: None, reaped: false };
-        let port = server.read_port()?;
-        server.address.set_port(port);
-        server.settle()?;
-        server.meter = Some(Meter::start(server.pid())?);
+    /// Starts a command whose first line ends with a port, and waits until it rests.
+    pub(crate) fn run(command: Command, cores: &Cores, placement: Placement) -> Result<Self> {
+        cores.be_server(placement)?;
+        let spawned = Child::spawn(command);
+        cores.be_client(placement)?;
+        let mut child = spawned?;
+        let line = child.line(START_LIMIT)?;
+        let port = line.rsplit(':').next().and_then(|port| port.trim().parse().ok());
+        let port: u16 = port.ok_or_else(|| format!("it said {line:?}, not its port"))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let server = Self { address, child, meter: None };
+        server.wait_until_it_rests()?;
         Ok(server)
     }
 
-    /// Ends the server and returns the CPU time that it and its children took since it was ready.
-    pub(crate) fn stop(mut self) -> Result<Duration> {
-        self.settle()?;
-        let meter = self.meter.take().ok_or("the server was never ready")?;
-        let own = meter.own()?;
-        killpg(self.pid(), Signal::SIGKILL)?;
-        let children = meter.reap()?;
-        self.reaped = true;
-        Ok(own + children)
+    /// Begins to count CPU time.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        self.wait_until_it_rests()?;
+        self.meter = Some(Meter::start(self.child.pid())?);
+        Ok(())
     }
 
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
+    /// The CPU time of the process itself since it was begun, when it rests.
+    pub(crate) fn own(&self) -> Result<Duration> {
+        self.wait_until_it_rests()?;
+        Ok(self.meter.as_ref().ok_or("the meter was never started")?.own()?)
     }
 
-    fn read_port(&mut self) -> Result<u16> {
-        let stdout = self.child.stdout.as_mut().ok_or("the server has no standard output")?;
-        let mut readable = [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut readable, PollTimeout::try_from(START_LIMIT)?)? == 0 {
-            return Err("the server did not print its port in time".into());
-        }
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        line.trim().parse().map_err(|_| format!("the server printed {line:?}, not its port").into())
+    /// Ends the server and returns the CPU time of its children, from their first to their last.
+    pub(crate) fn end(mut self) -> Result<Duration> {
+        let meter = self.meter.take().ok_or("the meter was never started")?;
+        self.child.kill()?;
+        Ok(meter.reap()?)
+    }
+
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        Ok(Memory::of(self.child.pid())?)
+    }
+
+    /// The talk with it, for what it is told while it runs.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
     }
 
     /// Waits until the server rests: what it does after the last reply (closing, ending threads,
     /// waiting for children) belongs to the requests.
-    fn settle(&self) -> Result<()> {
-        let watch = Meter::start(self.pid())?;
+    pub(crate) fn wait_until_it_rests(&self) -> Result<()> {
+        let watch = Meter::start(self.child.pid())?;
         let begin = Instant::now();
         let mut before = Duration::MAX;
         while begin.elapsed() < SETTLE_LIMIT {
@@ -90,16 +90,6 @@ impl ServerProcess {
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        if !self.reaped {
-            // Errors have no use here: whoever drops a running server is already reporting one.
-            let _ = killpg(self.pid(), Signal::SIGKILL);
-            let _ = self.child.wait();
-        }
     }
 }
 

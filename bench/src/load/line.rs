@@ -1,45 +1,97 @@
-//! A connection for each line, from one client or from several at once.
+//! A connection for each line, from one client or from several at once, all from one thread.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Instant;
 
-use super::{LINE, check, compare, connect, line};
+use super::ready::Ready;
+use super::{Histogram, LINE, check, compare, connect, line};
 use crate::Result;
 
-pub(super) fn run(
+/// The clients of one server.
+#[derive(Debug)]
+pub(super) struct Line {
     address: SocketAddr,
-    clients: usize,
-    numbers: Range<usize>,
-    deadline: Instant,
-) -> Result<()> {
-    let next = AtomicUsize::new(numbers.start);
-    let client = || -> Result<()> {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= numbers.end {
-                return Ok(());
-            }
-            check(deadline)?;
-            request(address, number)?;
-        }
-    };
-    if clients == 1 {
-        return client();
-    }
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
-        clients.into_iter().try_for_each(|client| client.join().map_err(|_| "a client panicked")?)
-    })
+    clients: Vec<Option<Client>>,
+    /// One client alone is not worth an epoll: it blocks in its read.
+    ready: Option<Ready>,
 }
 
-fn request(address: SocketAddr, number: usize) -> Result<()> {
-    let mut stream = connect(address)?;
-    stream.write_all(&line(number))?;
-    let mut reply = [0; LINE];
-    stream.read_exact(&mut reply)?;
-    compare(number, &reply)
+impl Line {
+    pub(super) fn new(address: SocketAddr, clients: usize) -> Result<Self> {
+        let ready = if clients > 1 { Some(Ready::new()?) } else { None };
+        Ok(Self { address, clients: (0..clients).map(|_| None).collect(), ready })
+    }
+
+    /// Runs until every line of these numbers has come back.
+    pub(super) fn run(
+        &mut self,
+        mut numbers: Range<usize>,
+        deadline: Instant,
+        took: &mut Histogram,
+    ) -> Result<()> {
+        let mut under_way = 0;
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            *client = Client::start(self.address, numbers.next())?;
+            if let Some(Client { stream, .. }) = client {
+                under_way += 1;
+                self.ready.as_mut().map_or(Ok(()), |ready| ready.add(stream, index))?;
+            }
+        }
+        while under_way > 0 {
+            check(deadline)?;
+            let indices = self.ready.as_mut().map(Ready::wait).transpose()?;
+            for index in indices.into_iter().flatten().chain(self.ready.is_none().then_some(0)) {
+                let client = &mut self.clients[index];
+                let Some(since) = client.as_mut().map_or(Ok(None), Client::receive)? else {
+                    continue;
+                };
+                took.record(since.elapsed());
+                *client = None;
+                *client = Client::start(self.address, numbers.next())?;
+                match (client, &mut self.ready) {
+                    (None, _) => under_way -= 1,
+                    (Some(client), Some(ready)) => ready.add(&client.stream, index)?,
+                    (Some(_), None) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One connection: its line is sent, its reply is not yet complete.
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    number: usize,
+    since: Instant,
+    reply: [u8; LINE],
+    filled: usize,
+}
+
+impl Client {
+    fn start(address: SocketAddr, number: Option<usize>) -> Result<Option<Self>> {
+        let Some(number) = number else { return Ok(None) };
+        let since = Instant::now();
+        // Over loopback, connecting waits for nobody: the kernel of both sides is the same.
+        let mut stream = connect(address, 0)?;
+        stream.write_all(&line(number))?;
+        Ok(Some(Self { stream, number, since, reply: [0; LINE], filled: 0 }))
+    }
+
+    /// Reads once; when the reply is complete, tells when all began.
+    fn receive(&mut self) -> Result<Option<Instant>> {
+        let count = self.stream.read(&mut self.reply[self.filled..])?;
+        if count == 0 {
+            return Err("a connection ended before its reply was complete".into());
+        }
+        self.filled += count;
+        if self.filled < LINE {
+            return Ok(None);
+        }
+        compare(self.number, &self.reply)?;
+        Ok(Some(self.since))
+    }
 }

@@ -1,8 +1,10 @@
 //! The servers: each does the same work, a line in and the same line out.
 
+mod by_hand;
 mod ours;
-mod peers;
-pub(crate) mod python;
+#[cfg(feature = "peers")]
+mod runtimes;
+pub(crate) mod scripts;
 
 use std::io::{self, Write};
 
@@ -15,27 +17,54 @@ use crate::Result;
 /// Serves under this name until it is killed; with a limit, no longer than that or than its parent.
 pub(crate) fn serve(name: &str, python: &str, for_seconds: Option<u32>) -> Result<()> {
     if let Some(seconds) = for_seconds {
-        // Both outlive the exec into Python; the alarm's default action ends the process.
+        // Both outlive the exec of another program; the alarm's default action ends the process.
         alarm::set(seconds);
         prctl::set_pdeathsig(Signal::SIGKILL)?;
     }
     match name {
-        "std-loop" => peers::std_loop(),
-        "std-thread" => peers::std_thread(),
-        "fork-loop" => peers::fork_loop(),
-        "tcp" => ours::tcp(),
-        "threading" => ours::threading(),
-        "forking" => ours::forking(),
-        "cpython-tcp" => python::exec(python, &["serve", "tcp"]),
-        "cpython-threading" => python::exec(python, &["serve", "threading"]),
-        "cpython-forking" => python::exec(python, &["serve", "forking"]),
-        _ => Err(format!("no server is named {name:?}; see `bench help`").into()),
+        "std-loop" => by_hand::std::in_turn(),
+        "std-thread" => by_hand::std::threads(),
+        "std-udp" => by_hand::std::udp(),
+        "epoll-loop" => by_hand::epoll::serve(),
+        "epoll-udp" => by_hand::udp::serve(),
+        _ if name.starts_with("cpython-") || name == "gevent" => scripts::serve(name, python),
+        _ if name.starts_with("go") || name == "fork-loop" => scripts::serve(name, python),
+        _ => ours::serve(name).or_else(|| runtime(name)).unwrap_or_else(|| {
+            Err(format!("no server is named {name:?} here; see `bench help`").into())
+        }),
     }
+}
+
+#[cfg(feature = "peers")]
+fn runtime(name: &str) -> Option<Result<()>> {
+    use std::num::NonZeroUsize;
+
+    Some(match name {
+        "tokio" => runtimes::tokio::tcp(None),
+        "tokio-2" => runtimes::tokio::tcp(NonZeroUsize::new(2)),
+        "tokio-udp" => runtimes::tokio::udp(),
+        "monoio" => runtimes::monoio::tcp(),
+        "may" => runtimes::may::tcp(1),
+        "may-2" => runtimes::may::tcp(2),
+        "smol" => runtimes::smol::tcp(),
+        "hyper" => runtimes::hyper::http(),
+        _ => return None,
+    })
+}
+
+#[cfg(not(feature = "peers"))]
+fn runtime(_name: &str) -> Option<Result<()>> {
+    None
 }
 
 /// Tells who started the server where it listens.
 fn announce(port: u16) -> io::Result<()> {
     writeln!(io::stdout(), "{port}")
+}
+
+/// Serves until it is told to stop, and prints how long that takes.
+pub(crate) fn serve_until_told(name: &str) -> Result<()> {
+    ours::serve_until_told(name)
 }
 
 /// Prints how long `shutdown()` of an idle server of ours takes, in nanoseconds, round by round.

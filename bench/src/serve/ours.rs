@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use socketserver::mixin::MixIn;
 use socketserver::transport::Tcp;
 use socketserver::{
-    ForkingTcpServer, Pending, Server, StreamRequest, StreamRequestHandler, TcpServer,
-    ThreadingTcpServer,
+    DatagramRequest, DatagramRequestHandler, ForkingTcpServer, Pending, Server, StreamRequest,
+    StreamRequestHandler, TcpServer, ThreadingTcpServer, UdpServer,
 };
 
 use super::announce;
@@ -30,26 +30,74 @@ impl StreamRequestHandler for Echo {
     }
 }
 
+impl DatagramRequestHandler for Echo {
+    fn handle(&mut self, request: &mut DatagramRequest<'_>) -> socketserver::Result {
+        request.wfile.extend_from_slice(request.packet);
+        Ok(())
+    }
+}
+
 /// `TcpServer`, `ThreadingTcpServer` or `ForkingTcpServer`.
 type EchoServer<M> = Server<Tcp, M, Echo, ()>;
 
 const ADDRESS: &str = "127.0.0.1:0";
 
-pub(super) fn tcp() -> Result<()> {
-    serve(&TcpServer::bind(ADDRESS, || Echo)?)
+/// Serves under this name, if it is one of ours.
+pub(super) fn serve(name: &str) -> Option<Result<()>> {
+    Some(match name {
+        "tcp" => TcpServer::bind(ADDRESS, || Echo).map_err(Into::into).and_then(|s| tcp(&s)),
+        "threading" => {
+            ThreadingTcpServer::bind(ADDRESS, || Echo).map_err(Into::into).and_then(|s| tcp(&s))
+        }
+        "forking" => {
+            ForkingTcpServer::bind(ADDRESS, || Echo).map_err(Into::into).and_then(|s| tcp(&s))
+        }
+        "udp" => udp(),
+        _ => return None,
+    })
 }
 
-pub(super) fn threading() -> Result<()> {
-    serve(&ThreadingTcpServer::bind(ADDRESS, || Echo)?)
-}
-
-pub(super) fn forking() -> Result<()> {
-    serve(&ForkingTcpServer::bind(ADDRESS, || Echo)?)
-}
-
-fn serve<M: MixIn<Pending<Tcp, ()>>>(server: &EchoServer<M>) -> Result<()> {
+fn tcp<M: MixIn<Pending<Tcp, ()>>>(server: &EchoServer<M>) -> Result<()> {
     announce(address(server)?.port())?;
     Ok(server.serve_forever()?)
+}
+
+fn udp() -> Result<()> {
+    let server = UdpServer::bind(ADDRESS, || Echo)?;
+    let address = server.server_address().as_inet().ok_or("a UDP server has an address")?;
+    announce(address.port())?;
+    Ok(server.serve_forever()?)
+}
+
+/// Serves until a line comes on standard input; then prints how long `shutdown()` takes, and
+/// `server_close` after it that waits for nobody, in nanoseconds.
+pub(super) fn serve_until_told(name: &str) -> Result<()> {
+    match name {
+        "threading" => until_told(&ThreadingTcpServer::bind(ADDRESS, || Echo)?),
+        _ => Err(format!("no server of ours is named {name:?} here").into()),
+    }
+}
+
+fn until_told<M>(server: &EchoServer<M>) -> Result<()>
+where
+    M: MixIn<Pending<Tcp, ()>> + Sync,
+{
+    announce(address(server)?.port())?;
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve_forever());
+        let told = io::stdin().read_line(&mut String::new());
+        let begin = Instant::now();
+        server.shutdown();
+        let shutdown = begin.elapsed();
+        serving.join().map_err(|_| "the server panicked")??;
+        let begin = Instant::now();
+        server.server_close(Some(Duration::ZERO));
+        let close = begin.elapsed();
+        told?;
+        writeln!(io::stdout(), "{} {}", shutdown.as_nanos(), close.as_nanos())?;
+        // Handlers that still run are not waited for.
+        std::process::exit(0)
+    })
 }
 
 /// Times `shutdown()` so many times, each on a new server that has served and is idle.

@@ -1,64 +1,40 @@
-//! What a good programmer writes with the standard library alone.
+//! With the standard library alone: blocking reads, and a thread for each connection or none.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
-
-use super::announce;
 use crate::Result;
+use crate::serve::announce;
 
 /// One connection after another.
-pub(super) fn std_loop() -> Result<()> {
-    let listener = listen()?;
-    for stream in listener.incoming() {
+pub(in crate::serve) fn in_turn() -> Result<()> {
+    for stream in listen()?.incoming() {
         report(echo(&stream?));
     }
     Ok(())
 }
 
 /// A new thread for each connection.
-pub(super) fn std_thread() -> Result<()> {
-    let listener = listen()?;
-    for stream in listener.incoming() {
+pub(in crate::serve) fn threads() -> Result<()> {
+    for stream in listen()?.incoming() {
         let stream = stream?;
         thread::Builder::new().spawn(move || report(echo(&stream)))?;
     }
     Ok(())
 }
 
-/// A child for each connection, and nothing else: no signal, no limit, no log.
-pub(super) fn fork_loop() -> Result<()> {
-    let listener = listen()?;
-    for stream in listener.incoming() {
-        let stream = stream?;
-        fork_bare(|| report(echo(&stream)))?;
-        drop(stream);
-        while !matches!(
-            waitpid(None, Some(WaitPidFlag::WNOHANG)),
-            Ok(WaitStatus::StillAlive) | Err(_)
-        ) {}
-    }
-    Ok(())
-}
-
-/// `fork(2)` as it is; the crate's own `fork` does more, and what that costs is to be seen.
-#[allow(unsafe_code, reason = "a peer that forks has to call fork")]
-fn fork_bare(child: impl FnOnce()) -> io::Result<()> {
-    // SAFETY: this process has one thread, so the child is a whole copy of it.
-    match unsafe { fork() }? {
-        ForkResult::Parent { .. } => Ok(()),
-        ForkResult::Child => {
-            child();
-            // SAFETY: it takes any status, and does not return.
-            unsafe { nix::libc::_exit(0) }
-        }
+/// One datagram after another.
+pub(in crate::serve) fn udp() -> Result<()> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    announce(socket.local_addr()?.port())?;
+    let mut buffer = [0; 8192];
+    loop {
+        let (count, peer) = socket.recv_from(&mut buffer)?;
+        socket.send_to(&buffer[..count], peer)?;
     }
 }
 
-/// The work of every server here.
 fn echo(stream: &TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
@@ -72,7 +48,8 @@ fn echo(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-fn listen() -> io::Result<TcpListener> {
+/// A listener on a port of its own, which has been told.
+pub(super) fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     announce(listener.local_addr()?.port())?;
     Ok(listener)

@@ -1,0 +1,100 @@
+//! The runs: repetition by repetition, and within each one server after another.
+
+mod case;
+mod idle;
+mod shutdown;
+
+use crate::Result;
+use crate::cpu::Cores;
+use crate::options::Options;
+use crate::plan::{self, CASES, IDLE, SHUTDOWNS};
+use crate::progress::Progress;
+use crate::roster::Roster;
+use crate::servers;
+
+pub(crate) use self::case::CaseResult;
+pub(crate) use self::idle::IdleResult;
+pub(crate) use self::shutdown::ShutdownResult;
+
+/// Everything that was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    pub(crate) cases: Vec<CaseResult>,
+    pub(crate) idle: Vec<IdleResult>,
+    pub(crate) shutdown: Vec<ShutdownResult>,
+    /// Which servers failed, in which load, and how; they are not in the results.
+    pub(crate) failures: Vec<String>,
+}
+
+/// Who takes part, and how often.
+#[derive(Debug)]
+pub(crate) struct Runs<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) cores: &'a Cores,
+    pub(crate) roster: &'a Roster,
+    progress: Progress,
+}
+
+impl<'a> Runs<'a> {
+    pub(crate) fn new(options: &'a Options, cores: &'a Cores, roster: &'a Roster) -> Self {
+        let mut runs = Self { options, cores, roster, progress: Progress::new(0) };
+        runs.progress = Progress::new(runs.steps());
+        runs
+    }
+
+    /// Runs whatever was asked for.
+    pub(crate) fn all(&self) -> Result<Results> {
+        let mut results = Results::default();
+        for case in CASES.iter().filter(|case| self.is_wanted(case.name)) {
+            let result = self.case(case, &mut results.failures)?;
+            results.cases.push(result);
+        }
+        for idle in IDLE.iter().filter(|idle| self.is_wanted(idle.name)) {
+            let result = self.idle(idle, &mut results.failures)?;
+            results.idle.push(result);
+        }
+        for shutdown in SHUTDOWNS.iter().filter(|shutdown| self.is_wanted(shutdown.name)) {
+            let result = self.shutdown(shutdown, &mut results.failures)?;
+            results.shutdown.push(result);
+        }
+        Ok(results)
+    }
+
+    pub(crate) fn repeat(&self) -> usize {
+        self.options.repeat.unwrap_or(if self.options.short { 3 } else { 5 })
+    }
+
+    fn is_wanted(&self, name: &str) -> bool {
+        let only = &self.options.only;
+        only.is_empty() || only.iter().any(|word| plan::is_meant_by(name, word))
+    }
+
+    /// Those of the servers that take part.
+    fn present(&self, servers: &[&'static str]) -> Vec<&'static str> {
+        servers.iter().copied().filter(|name| self.roster.has(name)).collect()
+    }
+
+    /// How much there is to do, in slices.
+    fn steps(&self) -> usize {
+        let cases = CASES.iter().filter(|case| self.is_wanted(case.name));
+        let cases = cases.map(|case| {
+            self.present(case.servers).len() * self.slices(case.slices) * self.repeat()
+        });
+        let idle = IDLE.iter().filter(|idle| self.is_wanted(idle.name));
+        let idle = idle.map(|idle| self.present(idle.servers).len() * idle::STEPS);
+        let shutdowns = SHUTDOWNS.iter().filter(|shutdown| self.is_wanted(shutdown.name));
+        let shutdowns = shutdowns.map(|shutdown| self.present(shutdown.servers).len());
+        cases.chain(idle).chain(shutdowns.map(|servers| servers * shutdown::STEPS)).sum()
+    }
+
+    fn slices(&self, slices: usize) -> usize {
+        if self.options.short { slices.div_ceil(5) } else { slices }
+    }
+
+    /// Notes that a server failed; the others go on.
+    fn note(&self, failures: &mut Vec<String>, load: &str, server: &str, error: &crate::Error) {
+        let text = format!("{load}, {}: {error}", servers::title(server));
+        self.progress.say(&format!("FAILED: {text}"));
+        failures.push(text);
+    }
+}
