@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use corosensei::{Coroutine, Yielder};
 
+use super::hibernation::copy;
 use super::{Config, Stacks};
 
 /// Suspends a coroutine, after it has put an address of its stack into `mark`, for
@@ -61,7 +62,7 @@ fn stack_pointer() -> usize {
 ///
 /// # Errors
 ///
-/// As [`Stacks::new`] and [`Stacks::take`], in the call that measures.
+/// As [`Stacks::new`] and [`Stacks::take`] in the call that measures, and if nothing is found.
 pub fn margin() -> io::Result<usize> {
     static MARGIN: AtomicUsize = AtomicUsize::new(0);
 
@@ -78,7 +79,8 @@ pub fn margin() -> io::Result<usize> {
 
 fn measure() -> io::Result<usize> {
     // Never used before, so all zeros.
-    let stack = Stacks::new(Config { max_stacks: 1, ..Config::default() })?.take()?;
+    let config = Config { stack_size: 64 * 1024, max_stacks: 1, ..Config::default() };
+    let stack = Stacks::new(config)?.take()?;
     let bounds = stack.bounds();
     let mark = Rc::new(Cell::new(0));
     let body = {
@@ -88,15 +90,15 @@ fn measure() -> io::Result<usize> {
     let mut coroutine = Coroutine::with_stack(stack, body);
     coroutine.resume(());
     let mark_found = mark.get();
-    let untouched = bounds.size() - bounds.used();
-    let mut lowest = bounds.low().wrapping_add(untouched);
-    // SAFETY: the address is within the stack, or its end when the coroutine has written nothing
-    // but zeros; the coroutine that has written there is suspended, and nothing writes meanwhile.
-    while lowest < bounds.base().as_ptr() && unsafe { lowest.read() } == 0 {
-        lowest = lowest.wrapping_add(1);
-    }
-    // The lowest byte of the lowest word may itself be a zero.
-    let lowest = lowest.addr() & !15;
+    let mut bytes = vec![0; bounds.size()];
+    // SAFETY: the stack is mapped and as large, and the coroutine that uses it is suspended.
+    unsafe { copy(bounds.low(), bytes.as_mut_ptr(), bytes.len()) };
     coroutine.resume(());
-    Ok(mark_found.saturating_sub(lowest).max(16))
+    let untouched = bytes.iter().take_while(|byte| **byte == 0).count();
+    // The lowest byte of the lowest word may itself be a zero.
+    let lowest = (bounds.low().addr() + untouched) & !15;
+    match mark_found.checked_sub(lowest) {
+        Some(distance) if distance > 0 => Ok(distance),
+        _ => Err(io::Error::other("cannot tell how far a coroutine reaches down its stack")),
+    }
 }

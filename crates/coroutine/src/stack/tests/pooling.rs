@@ -59,15 +59,32 @@ fn no_more_stacks_are_in_use_than_allowed() {
 #[test]
 fn a_stack_outlives_what_it_was_taken_from() {
     let _alone = alone();
-    let before = mappings();
     let stacks = stacks(small());
     let [a, b] = [stacks.take().unwrap(), stacks.take().unwrap()];
     drop(a);
     drop(stacks);
     touch(&b, 64 * 1024);
     assert_eq!(b.bounds().used(), 64 * 1024);
-    drop(b);
-    assert!(mappings() <= before, "everything is unmapped with the last stack");
+}
+
+#[test]
+fn all_address_space_is_unmapped_with_the_last_stack() {
+    let _alone = alone();
+    // At 16 MiB each.
+    let last: Vec<_> = (0..1000).map(|_| stacks(small()).take().unwrap()).collect();
+    let with = address_space();
+    assert!(with > 16_000 << 20, "{with} bytes");
+    drop(last);
+    // Threads of the test harness come and go meanwhile.
+    let without = address_space();
+    assert!(without < with - (14_000 << 20), "{without} bytes of {with}");
+}
+
+/// Bytes that this process has mapped.
+fn address_space() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages = pages.split(' ').next().and_then(|pages| pages.parse::<usize>().ok());
+    pages.unwrap() * crate::stack::mapping::page_size()
 }
 
 #[test]
