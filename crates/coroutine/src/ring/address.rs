@@ -25,7 +25,6 @@ pub enum Peer {
 ///
 /// Shared, so that moving it about claims nothing about what is in it: only the kernel does, from
 /// the push of an accept to its completion.
-#[derive(Clone)]
 pub(super) struct Address(Rc<Inner>);
 
 struct Inner {

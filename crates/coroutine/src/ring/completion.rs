@@ -45,6 +45,9 @@ impl Ring {
     /// [`submit_and_wait`](Self::submit_and_wait) has brought.
     #[inline]
     pub fn pop(&mut self) -> Option<Completion> {
+        if !self.origin.is_here() {
+            return None;
+        }
         loop {
             let entry = self.kernel.completion().next()?;
             // What nobody waits for: a close or a cancel that has failed.

@@ -48,8 +48,9 @@
 //! interrupts the thread. It does some twenty at a time, so that one call may leave some for the
 //! next; [`submit_and_wait`](Ring::submit_and_wait) knows when that is so.
 //!
-//! A child made by `fork` has the parent's queues. It may drop the ring, which then only unmaps
-//! them, and must not do anything else with it.
+//! A child made by `fork` shares the queues with its parent, and what it pushed would be done in
+//! the parent's memory. So in a child a ring does nothing: nothing pushed is queued, nothing
+//! completes, and [`submit_and_wait`](Ring::submit_and_wait) fails. It may be dropped.
 //!
 //! # The end
 //!
@@ -65,6 +66,7 @@ mod address;
 mod buffers;
 mod completion;
 mod operations;
+mod origin;
 mod setup;
 mod slots;
 #[cfg(test)]
@@ -74,7 +76,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
-use std::process;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -84,6 +85,7 @@ use io_uring::{EnterFlags, IoUring};
 
 use self::address::Address;
 use self::buffers::{Buffers, GROUP};
+use self::origin::Origin;
 use self::slots::Slots;
 
 pub use self::address::Peer;
@@ -119,14 +121,15 @@ pub struct Ring {
     /// What was pushed when the queue was full and the kernel would not take it.
     backlog: VecDeque<Entry>,
     enters: u64,
-    /// The process that has made it. In a child that was forked, the queues are still the parent's.
-    process: u32,
+    /// Nothing touches the queues but here: in a forked child they are still the parent's.
+    origin: Origin,
 }
 
 impl Default for Config {
-    /// 256 entries, and 256 buffers of 4096 bytes.
+    /// 256 entries, and 128 buffers of 8192 bytes: a mebibyte, half of which is never touched if
+    /// all that comes is short.
     fn default() -> Self {
-        Self { entries: 256, buffer_count: 256, buffer_size: 4096 }
+        Self { entries: 256, buffer_count: 128, buffer_size: 8192 }
     }
 }
 
@@ -141,7 +144,8 @@ impl Ring {
     pub fn new(config: &Config) -> io::Result<Self> {
         let kernel = setup::set_up(config.entries).map_err(|e| setup::refused("setup", &e))?;
         let buffers =
-            Buffers::register(&kernel.submitter(), config.buffer_count, config.buffer_size)?;
+            Buffers::register(&kernel.submitter(), config.buffer_count, config.buffer_size)
+                .map_err(|e| setup::refused("buffers", &e))?;
         Ok(Self {
             kernel,
             slots: Slots::with_capacity(config.entries as usize),
@@ -149,7 +153,7 @@ impl Ring {
             addresses: Vec::new(),
             backlog: VecDeque::new(),
             enters: 0,
-            process: process::id(),
+            origin: Origin::new()?,
         })
     }
 
@@ -170,8 +174,13 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// What the kernel says when it can take no more, and there is no completion to pop first.
+    /// What the kernel says when it can take no more, and there is no completion to pop first;
+    /// `Unsupported` in a child that was forked.
     pub fn submit_and_wait(&mut self, min: u32, timeout: Option<Duration>) -> io::Result<()> {
+        if !self.origin.is_here() {
+            let why = "the ring is that of the parent process";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
         while !self.backlog.is_empty() {
             self.refill();
             if !self.backlog.is_empty() {
@@ -184,7 +193,9 @@ impl Ring {
             }
         }
         let ready = self.kernel.completion().len();
-        let is_waiting = ready < min as usize && timeout != Some(Duration::ZERO);
+        // What could not be submitted must not be waited for.
+        let may_wait = self.backlog.is_empty() && timeout != Some(Duration::ZERO);
+        let is_waiting = may_wait && ready < min as usize;
         let queue = self.kernel.submission();
         if !is_waiting && queue.is_empty() && !queue.taskrun() && !queue.cq_overflow() {
             return Ok(());
@@ -207,6 +218,9 @@ impl Ring {
     /// take now, it is given by the next [`submit_and_wait`](Self::submit_and_wait).
     #[inline]
     fn enqueue(&mut self, entry: &Entry) {
+        if !self.origin.is_here() {
+            return;
+        }
         if self.backlog.is_empty() && self.try_enqueue(entry) {
             return;
         }
@@ -289,8 +303,8 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        let is_ours = self.process == process::id();
-        if is_ours && self.wind_up() && self.kernel.submitter().unregister_buf_ring(GROUP).is_ok() {
+        let is_over = self.origin.is_here() && self.wind_up();
+        if is_over && self.kernel.submitter().unregister_buf_ring(GROUP).is_ok() {
             return;
         }
         // The kernel may still write to these; they are better lost.

@@ -39,7 +39,8 @@ impl Ring {
     /// Receives at most `most` bytes, and at most as many as a buffer has; 0 stands for the latter.
     ///
     /// A buffer is taken when there is input, and not before. When none is left it fails with
-    /// `ENOBUFS`, to be pushed again when a [`Buffer`](super::Buffer) has been dropped.
+    /// `ENOBUFS`, to be pushed again when a [`Buffer`](super::Buffer) has been dropped. A timeout
+    /// of the socket does not count.
     pub fn recv(&mut self, socket: impl AsFd, most: u32, token: u64) -> Operation {
         self.push_recv(number(&socket), most, 0, token)
     }
@@ -57,8 +58,8 @@ impl Ring {
         self.push(entry, Owned::Nothing, token)
     }
 
-    /// Sends `bytes[range]`, all of it unless it fails, is cancelled, or `socket` has a timeout;
-    /// the result tells how many. No `SIGPIPE` comes of it.
+    /// Sends `bytes[range]`, all of it unless it fails or is cancelled halfway; the result tells
+    /// how many. No `SIGPIPE` comes of it, and a timeout of the socket does not count.
     ///
     /// [`Carried::Bytes`](super::Carried::Bytes) gives `bytes` back.
     ///

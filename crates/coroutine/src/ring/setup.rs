@@ -27,6 +27,7 @@ const OPERATIONS: [(u8, &str); 6] = [
 /// With deferred task work nothing interrupts the thread: what completes, does so in its next
 /// `io_uring_enter`. Linux 6.0 has all that is needed but that.
 pub(super) fn set_up(entries: u32) -> io::Result<IoUring> {
+    let entries = entries.max(1);
     let mut builder = IoUring::builder();
     builder
         .setup_clamp()

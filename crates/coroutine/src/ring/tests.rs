@@ -14,6 +14,7 @@ use super::{Carried, Completion, Config, Peer, Ring};
 
 mod echo;
 mod life;
+mod process;
 
 const SMALL: Config = Config { entries: 8, buffer_count: 4, buffer_size: 64 };
 
@@ -438,4 +439,28 @@ fn no_operation_needs_a_thread_of_the_kernel() {
     }
     drop(ring);
     assert_eq!(kernel_threads(), 0);
+}
+
+/// Nor does it matter whether the descriptors block.
+#[test]
+fn timeouts_of_the_sockets_do_not_count() {
+    let _alone = alone();
+    let mut ring = ring(&SMALL);
+    let (server, mut client) = pair();
+    let listener = loopback();
+    server.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (nonblocking, mut client_of_nonblocking) = pair();
+    nonblocking.set_nonblocking(true).unwrap();
+    ring.recv(&server, 0, 1);
+    ring.recv(&nonblocking, 0, 2);
+    ring.accept(&listener, 3);
+    ring.submit_and_wait(1, Some(Duration::from_millis(20))).unwrap();
+    nothing_yet(&mut ring);
+    client.write_all(b"1").unwrap();
+    assert_eq!(bytes(&next(&mut ring)), b"1");
+    client_of_nonblocking.write_all(b"2").unwrap();
+    assert_eq!(bytes(&next(&mut ring)), b"2");
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert_eq!(next(&mut ring).token, 3);
 }
