@@ -6,7 +6,7 @@
 //! it as the standard library made it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,12 @@ pub fn input(fd: BorrowedFd<'_>, want: usize, timeout: Option<Duration>) -> io::
     let mut waiting = Waiting::new(&worker, fd, Interest::Read, timeout.or(default));
     loop {
         if waiting.is_over {
-            // Whether there is something after all is for the receive to say.
+            // What has come since the kernel was asked last comes before the time-out.
+            let peeked = rustix::net::recv(fd, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+            if peeked.is_err_and(|error| error == rustix::io::Errno::AGAIN) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            worker.reactor.borrow_mut().expect_input(fd.as_raw_fd());
             return Ok(());
         }
         let attempt = worker.reactor.borrow_mut().input(fd, want, waiting.id);
@@ -84,6 +89,36 @@ pub fn input(fd: BorrowedFd<'_>, want: usize, timeout: Option<Duration>) -> io::
         }
         waiting.wait()?;
     }
+}
+
+/// As [`recv`], but on an [adopted](adopt) socket it does not wait: for what [`input`] has waited
+/// for. `None` says that there is nothing after all. Elsewhere it is [`recv`].
+///
+/// # Errors
+///
+/// As [`recv`].
+pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Option<usize>> {
+    if let Some(worker) = Worker::current()
+        && let Some(id) = worker.running()
+    {
+        let mut reactor = worker.reactor.borrow_mut();
+        if reactor.timeout(fd.as_raw_fd()).is_some() {
+            let attempt = reactor.recv(fd, buf, id, false);
+            if matches!(attempt, Attempt::Wait) {
+                reactor.give_up(fd.as_raw_fd(), Interest::Read, id);
+            }
+            drop(reactor);
+            return match attempt {
+                Attempt::Wait => Ok(None),
+                Attempt::Done(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+                Attempt::Done(result) => {
+                    worker.spend();
+                    result.map(Some)
+                }
+            };
+        }
+    }
+    recv(fd, buf, None).map(Some)
 }
 
 /// Sends some of `buf`, and returns how much: `send(2)`, without SIGPIPE.
@@ -165,10 +200,11 @@ pub fn adopt(fd: BorrowedFd<'_>) {
     }
 }
 
-/// Ends what [`adopt`] has begun; to be called on the same worker, before the socket is closed.
-pub fn release(fd: BorrowedFd<'_>) {
+/// Ends what [`adopt`] has begun, by the number alone, for it may be called when the socket has just
+/// been closed; but on the same worker, and before the worker's coroutines run again.
+pub fn release(fd: RawFd) {
     if let Some(worker) = Worker::current() {
-        worker.reactor.borrow_mut().release(fd.as_raw_fd());
+        worker.reactor.borrow_mut().release(fd);
     }
 }
 

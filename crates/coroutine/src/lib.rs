@@ -5,21 +5,24 @@
 pub mod blocking;
 mod config;
 pub mod io;
+pub mod net;
 mod park;
-pub mod stack;
 mod reactor;
 mod remote;
 pub mod ring;
 mod scheduler;
 mod spawn;
-mod stack_shim;
+pub mod stack;
 pub mod sync;
 mod timer;
 mod worker;
 mod workers;
 
 pub use self::config::{Backend, Config, MIN_STACK_SIZE};
-pub use self::park::{Cut, Parker, Unparker, current, in_coroutine, is_cut, sleep, yield_now};
+pub use self::blocking::blocking;
+pub use self::park::{
+    Cut, Parker, Unparker, before_wait, current, in_coroutine, is_cut, sleep, yield_now,
+};
 pub use self::remote::Job;
-pub use self::spawn::{JoinHandle, run, spawn, spawn_local, try_spawn};
+pub use self::spawn::{JoinHandle, Reserved, run, spawn, try_spawn};
 pub use self::workers::Workers;

@@ -1,8 +1,10 @@
 //! Waiting for another thread or coroutine, and waking it; and what becomes of those that are cut.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
@@ -76,6 +78,11 @@ impl Parker {
     }
 
     fn wait(&self, deadline: Option<Instant>, can_be_cut: bool) -> io::Result<()> {
+        if let Owner::Thread(_) = self.token.owner
+            && !self.token.is_set.load(Ordering::Relaxed)
+        {
+            before_thread_waits();
+        }
         loop {
             if self.token.is_set.swap(false, Ordering::Acquire) {
                 return Ok(());
@@ -139,6 +146,7 @@ impl Unparker {
 /// In a coroutine that is cut, it unwinds with [`Cut`], without a message.
 pub fn sleep(duration: Duration) {
     let Some(worker) = Worker::current() else {
+        before_thread_waits();
         return thread::sleep(duration);
     };
     let deadline = Instant::now().checked_add(duration);
@@ -148,6 +156,28 @@ pub fn sleep(duration: Duration) {
             Woken::Event => {}
             Woken::Cut => unwind(),
         }
+    }
+}
+
+thread_local! {
+    static BEFORE_WAIT: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
+}
+
+/// Has `hook` called whenever the coroutine that calls, or else the thread, is about to wait in one
+/// of the functions of this crate; `None` for nothing. Returns the hook that was there before.
+///
+/// It may wait itself, and is not called for its own waits. It must not panic.
+pub fn before_wait(hook: Option<Rc<dyn Fn()>>) -> Option<Rc<dyn Fn()>> {
+    match Worker::current() {
+        Some(worker) => worker.before_wait(hook),
+        None => BEFORE_WAIT.replace(hook),
+    }
+}
+
+fn before_thread_waits() {
+    if let Some(hook) = BEFORE_WAIT.take() {
+        hook();
+        BEFORE_WAIT.set(Some(hook));
     }
 }
 

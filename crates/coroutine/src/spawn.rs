@@ -3,14 +3,16 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::Config;
 use crate::park::{Parker, Unparker, unwind};
 use crate::remote::Remote;
+use crate::stack::Stack;
 use crate::worker::Worker;
-use crate::Config;
 
 /// Runs `code` on a coroutine of its own, on the worker of the one that calls; on an ordinary
 /// thread, on a thread of its own: `std::thread::spawn`.
@@ -52,16 +54,37 @@ where
     Ok(JoinHandle(shared))
 }
 
-/// Runs `code` on a coroutine of its own, on the worker of the one that calls. Nobody waits for it,
-/// and it need not be `Send`. It must not panic: nobody is told.
+/// A stack on the worker of the coroutine that made it, to start another coroutine on.
 ///
-/// # Errors
-///
-/// Gives `code` back: with `Unsupported` on an ordinary thread, with `ENOMEM` when there is no stack.
-pub fn spawn_local<F: FnOnce() + 'static>(code: F) -> Result<(), (F, io::Error)> {
-    match Worker::current() {
-        Some(worker) => worker.spawn(code).map(drop),
-        None => Err((code, io::ErrorKind::Unsupported.into())),
+/// Taken first, so that what is to run is not lost when there is none.
+#[derive(Debug)]
+pub struct Reserved {
+    worker: Rc<Worker>,
+    stack: Stack,
+    name: &'static str,
+}
+
+impl Reserved {
+    /// Takes one.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` on an ordinary thread; `ENOMEM` when there is no stack.
+    pub fn new() -> io::Result<Self> {
+        let worker = Worker::current().ok_or(io::ErrorKind::Unsupported)?;
+        let stack = worker.reserve()?;
+        Ok(Self { worker, stack, name: "coroutine" })
+    }
+
+    /// Says what the coroutine is called in the message of a stack overflow.
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Runs `code` on it. Nobody waits for it, and it need not be `Send`. It must not panic: nobody
+    /// is told.
+    pub fn spawn(self, code: impl FnOnce() + 'static) {
+        self.worker.start(self.stack, self.name, code);
     }
 }
 

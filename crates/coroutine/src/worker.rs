@@ -22,7 +22,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use crate::reactor::Reactor;
 use crate::remote::{Job, Message, Remote};
 use crate::scheduler::{Id, Scheduler, Woken};
-use crate::stack_shim::{self as stack, Stack, Stacks};
+use crate::stack::{self, Stack, Stacks};
 use crate::Config;
 
 /// How many operations a coroutine may do in a row, without waiting, before the others get a turn.
@@ -39,7 +39,7 @@ thread_local! {
 pub(crate) struct Worker {
     remote: Arc<Remote>,
     scheduler: RefCell<Scheduler<Task>>,
-    stacks: RefCell<Stacks>,
+    stacks: Stacks,
     pub(crate) reactor: RefCell<Reactor>,
     /// The coroutine that runs, if one does.
     running: Cell<Option<Id>>,
@@ -48,16 +48,27 @@ pub(crate) struct Worker {
     /// Where its frames end, when it has left.
     mark: Cell<usize>,
     budget: Cell<u32>,
+    /// What the coroutine that runs does before it waits.
+    before_wait: RefCell<Option<Hook>>,
     /// Came in when there was no stack for them.
     backlog: RefCell<Vec<Job>>,
     is_stopping: Cell<bool>,
+    /// For the report of an overflow.
+    _signal_stack: stack::overflow::Alternate,
 }
 
 /// A coroutine, and how to get back from it.
 struct Task {
     coroutine: Coroutine<(), (), (), Stack>,
     yielder: *const Yielder<(), ()>,
+    before_wait: Option<Hook>,
+    bounds: stack::Bounds,
+    /// What it is called in the message of an overflow.
+    name: &'static str,
 }
+
+/// What is called before a wait.
+pub(crate) type Hook = Rc<dyn Fn()>;
 
 impl Worker {
     /// Makes a worker of this thread.
@@ -72,14 +83,16 @@ impl Worker {
         Ok(Rc::new(Self {
             remote,
             scheduler: RefCell::new(Scheduler::new()),
-            stacks: RefCell::new(stacks),
+            stacks,
             reactor: RefCell::new(reactor),
             running: Cell::new(None),
             yielder: Cell::new(std::ptr::null()),
             mark: Cell::new(0),
             budget: Cell::new(0),
+            before_wait: RefCell::default(),
             backlog: RefCell::default(),
             is_stopping: Cell::new(false),
+            _signal_stack: stack::overflow::install()?,
         }))
     }
 
@@ -112,6 +125,11 @@ impl Worker {
         let Some(id) = self.running.get() else {
             return Woken::Event;
         };
+        // Taken out meanwhile, for it may have to wait itself.
+        if let Some(hook) = { self.before_wait.borrow_mut().take() } {
+            hook();
+            *self.before_wait.borrow_mut() = Some(hook);
+        }
         if !self.scheduler.borrow_mut().wait(id, deadline, can_be_cut) {
             return Woken::Cut;
         }
@@ -135,6 +153,11 @@ impl Worker {
         }
     }
 
+    /// Replaces what the coroutine that runs does before it waits.
+    pub(crate) fn before_wait(&self, hook: Option<Hook>) -> Option<Hook> {
+        self.before_wait.replace(hook)
+    }
+
     /// Whether the coroutine that runs has been cut.
     pub(crate) fn is_cut(&self) -> bool {
         self.running.get().is_some_and(|id| self.scheduler.borrow_mut().is_cut(id))
@@ -156,10 +179,29 @@ impl Worker {
         self: &Rc<Self>,
         code: F,
     ) -> Result<Id, (F, io::Error)> {
-        let stack = match self.stacks.borrow_mut().take() {
-            Ok(stack) => stack,
-            Err(error) => return Err((code, error)),
-        };
+        match self.reserve() {
+            Ok(stack) => Ok(self.start(stack, std::any::type_name::<F>(), code)),
+            Err(error) => Err((code, error)),
+        }
+    }
+
+    /// Takes a stack, to start a coroutine on.
+    ///
+    /// # Errors
+    ///
+    /// When there is none to be had.
+    pub(crate) fn reserve(&self) -> io::Result<Stack> {
+        self.stacks.take()
+    }
+
+    /// Starts a coroutine on a stack of this worker.
+    pub(crate) fn start<F: FnOnce() + 'static>(
+        self: &Rc<Self>,
+        stack: Stack,
+        name: &'static str,
+        code: F,
+    ) -> Id {
+        let bounds = stack.bounds();
         let worker = Rc::clone(self);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
             worker.yielder.set(yielder);
@@ -168,8 +210,8 @@ impl Worker {
             let _ = catch_unwind(AssertUnwindSafe(code));
         });
         self.remote.add_load();
-        let task = Task { coroutine, yielder: std::ptr::null() };
-        Ok(self.scheduler.borrow_mut().insert(task))
+        let task = Task { coroutine, yielder: std::ptr::null(), before_wait: None, bounds, name };
+        self.scheduler.borrow_mut().insert(task)
     }
 
     /// Lets a coroutine go on, if it waits.
@@ -223,13 +265,13 @@ impl Worker {
             _ if !may_sleep => Some(Duration::ZERO),
             // What became due since is found by asking again.
             Some(next) => Some(next.saturating_duration_since(Instant::now())),
-            None => self.stacks.borrow().is_trimmable().then_some(TRIM_EVERY),
+            None => self.stacks.is_trimmable().then_some(TRIM_EVERY),
         };
         let waited = self.reactor.borrow_mut().wait(timeout, woken);
         if may_sleep {
             self.remote.wake_up();
             if timeout == Some(TRIM_EVERY) && trimmed.elapsed() >= TRIM_EVERY {
-                self.stacks.borrow_mut().trim();
+                self.stacks.trim();
                 *trimmed = Instant::now();
             }
         }
@@ -280,17 +322,22 @@ impl Worker {
         };
         self.running.set(Some(id));
         self.yielder.set(task.yielder);
+        self.before_wait.replace(task.before_wait.take());
         self.budget.set(BUDGET);
+        let registered = stack::overflow::running(task.bounds, task.name);
         let result = task.coroutine.resume(());
+        drop(registered);
         self.running.set(None);
         match result {
             CoroutineResult::Yield(()) => {
                 task.yielder = self.yielder.get();
+                task.before_wait = self.before_wait.take();
                 self.scheduler.borrow_mut().put_back(id, task);
             }
             CoroutineResult::Return(()) => {
+                drop(self.before_wait.take());
                 self.scheduler.borrow_mut().remove(id);
-                self.stacks.borrow_mut().give(task.coroutine.into_stack());
+                drop(task.coroutine.into_stack());
                 self.remote.remove_load();
                 if !self.backlog.borrow().is_empty() {
                     self.start_backlog();

@@ -60,6 +60,11 @@ impl Workers {
         self.remotes.iter().map(|remote| remote.load())
     }
 
+    /// How many coroutines run on the worker with this number, from 0, or soon will.
+    pub fn load(&self, worker: usize) -> usize {
+        self.remotes.get(worker).map_or(0, |remote| remote.load())
+    }
+
     /// Runs `code` on a coroutine of the worker that has the fewest.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -99,7 +99,7 @@ fn a_receive_parks_and_data_comes_before_the_time_out() {
         drop(later.join().unwrap());
         assert_eq!(io::recv(ours.as_fd(), &mut buf, None).unwrap(), 0);
         assert!(io::is_at_end(ours.as_fd()));
-        io::release(ours.as_fd());
+        io::release(ours.as_raw_fd());
     });
 }
 
@@ -140,7 +140,7 @@ fn a_send_waits_for_room_and_times_out() {
             }
         };
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        io::release(ours.as_fd());
+        io::release(ours.as_raw_fd());
         drop(ours);
         let mut all = Vec::new();
         theirs.read_to_end(&mut all).unwrap();
@@ -170,7 +170,7 @@ fn a_coroutine_that_never_waits_lets_others_run() {
         assert!(turns.load(Ordering::Relaxed) > 10);
         other.join().unwrap();
         for end in [ours, theirs] {
-            io::release(end.as_fd());
+            io::release(end.as_raw_fd());
         }
     });
 }
@@ -274,7 +274,7 @@ fn many_clients_are_echoed_on_one_thread() {
                 while let len @ 1.. = io::recv(stream.as_fd(), &mut buf, None).unwrap_or(0) {
                     let _ = io::send(stream.as_fd(), &buf[..len], None);
                 }
-                io::release(stream.as_fd());
+                io::release(stream.as_raw_fd());
             }));
         }
         children.into_iter().for_each(|child| child.join().unwrap());

@@ -1,10 +1,12 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use socketserver_sys::signal::Watch;
 use socketserver_sys::waker::Waker;
+
+use crate::wait::Condition;
 
 /// Stops a server from anywhere: another thread, a handler, a hook, a child process, a signal.
 ///
@@ -83,8 +85,8 @@ pub(crate) struct Control {
     /// Readable: a drain shall cut at once.
     force: Arc<Waker>,
     state: Mutex<State>,
-    stopped: Condvar,
-    unwatched: Condvar,
+    stopped: Condition,
+    unwatched: Condition,
     process: u32,
 }
 
@@ -109,8 +111,8 @@ impl Control {
             closed: Waker::new()?,
             force: Arc::new(Waker::new()?),
             state: Mutex::default(),
-            stopped: Condvar::new(),
-            unwatched: Condvar::new(),
+            stopped: Condition::default(),
+            unwatched: Condition::default(),
             process: std::process::id(),
         })
     }
@@ -179,7 +181,7 @@ impl Control {
         }
         let mut state = self.lock();
         while state.watching > 0 {
-            state = self.unwatched.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.unwatched.wait(&self.state, state);
         }
     }
 
@@ -211,7 +213,7 @@ impl Control {
             return;
         }
         while state.loops > 0 && state.generation == generation {
-            state = self.stopped.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.stopped.wait(&self.state, state);
         }
     }
 

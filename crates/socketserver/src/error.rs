@@ -5,6 +5,8 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{fmt, io};
 
+use crate::wait::Cut;
+
 /// Any error that a handler may return with `?`.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -54,9 +56,12 @@ impl Failure {
     }
 
     /// Whether all that happened is that the server was closed and cut the request, so that a
-    /// read of `rfile` failed.
+    /// read of `rfile` failed, or, in a coroutine, any wait.
     pub fn is_cut(&self) -> bool {
-        self.any_cause(has_mark::<WasCut>)
+        match self {
+            Self::Panic(payload) => payload.is::<Cut>(),
+            _ => self.any_cause(|error| has_mark::<WasCut>(error) || has_mark::<Cut>(error)),
+        }
     }
 
     /// Whether an operation took longer than its time-out allowed.
@@ -181,6 +186,7 @@ impl Error for Disconnected {}
 pub(crate) fn mark_disconnect(error: io::Error) -> io::Error {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     match error.kind() {
+        ConnectionAborted if has_mark::<Cut>(&error) => was_cut(),
         BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected => disconnected(error),
         _ => error,
     }

@@ -69,6 +69,7 @@ pub mod mixin;
 pub mod observe;
 mod server;
 pub mod transport;
+mod wait;
 
 pub use crate::address::Address;
 pub use crate::control::{ShutdownHandle, SignalGuard};
@@ -80,8 +81,16 @@ pub use crate::handler::{
 pub use crate::hooks::{BaseServer, FinishRequest, RequestError, print_error};
 pub use crate::server::{
     Background, BoundServer, Builder, CutRequest, DrainReport, Outcome, Pending, PollSet, Server,
+    ServerAcceptor,
 };
 
+#[cfg(feature = "coroutine")]
+pub use socketserver_coroutine::{
+    JoinHandle, Parker, Unparker, blocking, in_coroutine, net, sleep, spawn, sync, try_spawn, yield_now,
+};
+
+#[cfg(feature = "coroutine")]
+use crate::mixin::Coroutine;
 use crate::mixin::{Forking, Synchronous, Threading};
 use crate::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
@@ -117,3 +126,16 @@ pub type ForkingUdpServer<H, S = ()> = Server<Udp, Forking, H, S>;
 pub type ForkingUnixStreamServer<H, S = ()> = Server<UnixStream, Forking, H, S>;
 /// Datagram server over a Unix socket, a child process per request.
 pub type ForkingUnixDatagramServer<H, S = ()> = Server<UnixDatagram, Forking, H, S>;
+
+/// Stream server over TCP, a coroutine per request, on all cores.
+#[cfg(feature = "coroutine")]
+pub type CoroutineTcpServer<H, S = ()> = Server<Tcp, Coroutine, H, S>;
+/// Datagram server over UDP, a coroutine per request, on all cores.
+#[cfg(feature = "coroutine")]
+pub type CoroutineUdpServer<H, S = ()> = Server<Udp, Coroutine, H, S>;
+/// Stream server over a Unix socket, a coroutine per request, on all cores.
+#[cfg(feature = "coroutine")]
+pub type CoroutineUnixStreamServer<H, S = ()> = Server<UnixStream, Coroutine, H, S>;
+/// Datagram server over a Unix socket, a coroutine per request, on all cores.
+#[cfg(feature = "coroutine")]
+pub type CoroutineUnixDatagramServer<H, S = ()> = Server<UnixDatagram, Coroutine, H, S>;

@@ -97,6 +97,21 @@ pub enum Event<'a> {
         /// How long ago it was accepted.
         age: Duration,
     },
+    /// A reply was to be sent together with others, and could not be sent.
+    #[non_exhaustive]
+    NotSent {
+        /// To whom.
+        client_address: &'a Address,
+        /// Why.
+        error: &'a io::Error,
+    },
+    /// The kernel turned out not to be able to do something, which is done otherwise from now on.
+    /// Told once.
+    #[non_exhaustive]
+    FallBack {
+        /// What it cannot do.
+        what: &'static str,
+    },
     /// The server has been closed.
     #[non_exhaustive]
     Closed {

@@ -98,3 +98,22 @@ pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     let (len, _) = rustix::net::recv(fd, buf, RecvFlags::DONTWAIT)?;
     Ok(len)
 }
+
+/// Reads what has arrived, and waits for that: `recv(2)`.
+///
+/// # Errors
+///
+/// `WouldBlock` at the end of `SO_RCVTIMEO`; else as `recv(2)` has them.
+pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    let (len, _) = rustix::net::recv(fd, buf, RecvFlags::empty())?;
+    Ok(len)
+}
+
+/// Writes some of `buf`, and waits for room: `send(2)`, without SIGPIPE.
+///
+/// # Errors
+///
+/// `WouldBlock` at the end of `SO_SNDTIMEO`; else as `send(2)` has them.
+pub fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(fd, buf, rustix::net::SendFlags::NOSIGNAL)?)
+}

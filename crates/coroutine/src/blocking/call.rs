@@ -1,11 +1,13 @@
 //! One call: the one who waits, and the one who runs it.
 
 use std::any::Any;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::pool::Pool;
-use crate::park::{self, Parker, Unparker};
+use crate::park::{Parker, Unparker};
 
 /// What the two share.
 pub(super) struct Call<F, R> {
@@ -29,7 +31,11 @@ where
     R: Send + 'static,
 {
     /// Runs `code` in `pool` and waits for its end; see [`blocking`](super::blocking).
-    pub(super) fn run(pool: &'static Pool, code: F) -> R {
+    ///
+    /// # Errors
+    ///
+    /// Those of the wait: the time is up, or the coroutine has been cut.
+    pub(super) fn run(pool: &'static Pool, deadline: Option<Instant>, code: F) -> io::Result<R> {
         let parker = Parker::new();
         let step = Mutex::new(Step::Waits(code));
         let call = Arc::new(Self { step, caller: parker.unparker() });
@@ -37,12 +43,11 @@ where
         let waiting = Waiting(call);
         pool.submit(Box::new(move || of_pool.execute()));
         loop {
-            let parked = parker.park(None);
+            let parked = parker.park(deadline);
             match waiting.0.take_result() {
-                Some(Ok(result)) => return result,
+                Some(Ok(result)) => return Ok(result),
                 Some(Err(payload)) => resume_unwind(payload),
-                None if parked.is_err() => park::unwind(),
-                None => {}
+                None => parked?,
             }
         }
     }

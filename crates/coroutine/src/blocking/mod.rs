@@ -5,7 +5,9 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::num::NonZeroUsize;
+use std::time::Instant;
 
 use self::call::Call;
 use self::pool::Pool;
@@ -61,7 +63,25 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    if park::in_coroutine() { Call::run(&POOL, code) } else { code() }
+    until(None, code).unwrap_or_else(|_cut| park::unwind())
+}
+
+/// As [`blocking`], but waits no longer than until `deadline`; with one, it waits for the pool
+/// on an ordinary thread too.
+///
+/// # Errors
+///
+/// `TimedOut` at the deadline, and `ConnectionAborted` in a coroutine that has been cut.
+pub(crate) fn until<F, R>(deadline: Option<Instant>, code: F) -> io::Result<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    if deadline.is_some() || park::in_coroutine() {
+        Call::run(&POOL, deadline, code)
+    } else {
+        Ok(code())
+    }
 }
 
 /// Bounds the threads of [`blocking`] from now on. If there are more, as many end, each when it is

@@ -87,7 +87,8 @@ impl Epoll {
     }
 
     pub(super) fn is_at_end(&mut self, fd: RawFd) -> bool {
-        self.socket(fd).is_some_and(|socket| socket.is_at_end)
+        // Asked after the release too, up to the close.
+        self.sockets.get(index(fd)).is_some_and(|socket| socket.is_at_end)
     }
 
     pub(super) fn input(&mut self, fd: BorrowedFd<'_>, _want: usize, id: Id) -> Attempt<()> {
@@ -96,6 +97,12 @@ impl Epoll {
         };
         socket.readers.add(id);
         self.register(fd)
+    }
+
+    pub(super) fn expect_input(&mut self, fd: RawFd) {
+        if let Some(socket) = self.socket(fd) {
+            socket.is_drained = false;
+        }
     }
 
     pub(super) fn recv(

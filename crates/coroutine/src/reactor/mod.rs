@@ -86,6 +86,11 @@ impl Reactor {
         delegate!(self, reactor => reactor.input(fd, want, id))
     }
 
+    /// Notes that there is input after all.
+    pub(crate) fn expect_input(&mut self, fd: RawFd) {
+        delegate!(self, reactor => reactor.expect_input(fd));
+    }
+
     /// Receives from an adopted socket; if `at_last`, without waiting, whatever is known of it.
     pub(crate) fn recv(
         &mut self,

@@ -31,7 +31,8 @@
 //! # Guards
 //!
 //! `madvise(MADV_GUARD_INSTALL)`, since Linux 6.13, marks a page as a guard within its mapping:
-//! a million stacks then take some sixteen thousand mappings. Before it, `mprotect(PROT_NONE)`
+//! a million stacks of 256 KiB then take sixteen thousand mappings at the most, and some
+//! dozens where the kernel merges neighbours. Before it, `mprotect(PROT_NONE)`
 //! has to split the mapping, so that each stack takes two, and `vm.max_map_count`, 65530 unless
 //! it has been raised, stops them near 30,000. What is left of it is kept for the rest of the
 //! process, since an allocator that gets no mapping ends the process. [`Stacks::guards`] tells

@@ -1,31 +1,31 @@
 //! What the protocol of waiting is built on: std and the crate's parker, or loom's models of both.
 
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 pub(super) use std::sync::{Mutex, MutexGuard};
 
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 pub(super) use crate::park::{Parker, Unparker};
 
-#[cfg(loom)]
+#[cfg(all(loom, test))]
 pub(super) use loom::sync::{Mutex, MutexGuard};
 
-#[cfg(loom)]
+#[cfg(all(loom, test))]
 pub(super) use self::model::{Parker, Unparker};
 
 /// A `const fn`; a plain one for loom, whose locks are not made at compile time.
 macro_rules! const_fn {
     ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
-        #[cfg(not(loom))]
+        #[cfg(not(all(loom, test)))]
         $(#[$meta])* $vis const fn $($rest)*
 
-        #[cfg(loom)]
+        #[cfg(all(loom, test))]
         $(#[$meta])* $vis fn $($rest)*
     };
 }
 
 pub(super) use const_fn;
 
-#[cfg(loom)]
+#[cfg(all(loom, test))]
 mod model {
     use std::io;
     use std::time::Instant;

@@ -9,6 +9,7 @@
 //! Implement one of them and [`RequestHandler`], which servers ask for, comes with it.
 
 mod base;
+mod buffers;
 mod datagram;
 mod function;
 mod rfile;

@@ -3,7 +3,7 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::Cut;
+use super::{Cut, buffers};
 use super::wfile::Held;
 use crate::error::{disconnected, was_cut};
 use crate::transport::Connection;
@@ -36,6 +36,8 @@ pub struct Rfile {
     start: usize,
     end: usize,
     size: usize,
+    /// How much is received at a time.
+    room: usize,
     held: Option<Arc<Held>>,
     cut: Arc<Cut>,
 }
@@ -47,7 +49,8 @@ impl Rfile {
         held: Option<Arc<Held>>,
         cut: Arc<Cut>,
     ) -> Self {
-        Self { connection, buffer: Vec::new(), start: 0, end: 0, size, held, cut }
+        let room = FIRST.min(size).max(1);
+        Self { connection, buffer: Vec::new(), start: 0, end: 0, size, room, held, cut }
     }
 
     /// Reads lines, without their ends (`\n` or `\r\n`), as text, until the client ends.
@@ -168,37 +171,58 @@ impl Rfile {
         self.buffer[self.start..][..bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Makes room to receive into: a little at first, and twice as much after each time that it
-    /// was filled, so that a short request does not pay for clearing room for a long one.
-    fn grow(&mut self) {
-        let room = match self.buffer.len() {
-            0 => FIRST,
-            len if self.end == len => len * 2,
-            len => len,
-        };
-        self.buffer.resize(room.min(self.size).max(1), 0);
+    /// Receives into the buffer, which is empty. While it waits it holds none, where that can be
+    /// told.
+    fn fill(&mut self) -> io::Result<()> {
+        // A little at first, and twice as much after each time that it was filled, so that a short
+        // request does not pay for clearing room for a long one.
+        if self.end >= self.room {
+            self.room = (self.room * 2).min(self.size).max(1);
+        }
+        (self.start, self.end) = (0, 0);
+        self.send_held()?;
+        loop {
+            if !self.buffer.is_empty() {
+                buffers::give(std::mem::take(&mut self.buffer));
+            }
+            let waited = self.connection.wait_input(self.room);
+            self.unless_cut(waited)?;
+            self.buffer = buffers::take();
+            if self.buffer.len() < self.room {
+                self.buffer.resize(self.room, 0);
+            }
+            let received = self.connection.recv_now(&mut self.buffer[..self.room]);
+            if let Some(received) = received.transpose() {
+                self.end = self.unless_cut_or_ended(received)?;
+                return Ok(());
+            }
+        }
     }
 
-    fn recv(&mut self, into: Into<'_>) -> io::Result<usize> {
-        if let Some(held) = &self.held {
-            held.send(&*self.connection)?;
+    fn send_held(&self) -> io::Result<()> {
+        self.held.as_ref().map_or(Ok(()), |held| held.send(&*self.connection))
+    }
+
+    fn unless_cut(&self, result: io::Result<()>) -> io::Result<()> {
+        match result {
+            Err(_) if self.cut.get() => Err(was_cut()),
+            result => result,
         }
-        let buf = match into {
-            Into::Caller(buf) => buf,
-            Into::Buffer => &mut self.buffer,
-        };
-        match self.connection.recv(buf) {
-            // To a handler, the server's cut is not the client's end.
+    }
+
+    /// To a handler, the server's cut is not the client's end.
+    fn unless_cut_or_ended(&self, result: io::Result<usize>) -> io::Result<usize> {
+        match result {
             Ok(0) | Err(_) if self.cut.get() => Err(was_cut()),
             result => result,
         }
     }
 }
 
-/// Where [`Rfile::recv`] puts what it receives.
-enum Into<'a> {
-    Caller(&'a mut [u8]),
-    Buffer,
+impl Drop for Rfile {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.buffer));
+    }
 }
 
 impl Read for Rfile {
@@ -208,7 +232,8 @@ impl Read for Rfile {
             if buf.is_empty() {
                 return Ok(0);
             }
-            return self.recv(Into::Caller(buf));
+            self.send_held()?;
+            return self.unless_cut_or_ended(self.connection.recv(buf));
         }
         let mut available = self.fill_buf()?;
         let len = available.read(buf)?;
@@ -235,9 +260,7 @@ impl Read for Rfile {
 impl BufRead for Rfile {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
-            self.grow();
-            (self.start, self.end) = (0, 0);
-            self.end = self.recv(Into::Buffer)?;
+            self.fill()?;
         }
         Ok(&self.buffer[self.start..self.end])
     }

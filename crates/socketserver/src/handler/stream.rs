@@ -1,12 +1,15 @@
 use std::io::Write;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::wfile::Held;
 use super::{Context, Cut, RequestHandler, Rfile, Wfile, WriteMode, run_phases};
 use crate::address::Address;
 use crate::control::ShutdownHandle;
 use crate::error::{Failed, Result};
 use crate::transport::{Connection, Stream};
+use crate::wait::before_wait;
 
 /// Handles one connection of a stream server: Python's `StreamRequestHandler`.
 ///
@@ -58,9 +61,10 @@ pub trait StreamRequestHandler<S = ()> {
         8 * 1024
     }
 
-    /// When what is written to `wfile` goes out. At once by default. Read before `setup`.
+    /// When what is written to `wfile` goes out. [`WriteMode::Auto`] by default: at once, and in a
+    /// coroutine when the handler is about to wait. Read before `setup`.
     fn wbufsize(&self) -> WriteMode {
-        WriteMode::Unbuffered
+        WriteMode::Auto
     }
 
     /// Whether to send small packets at once (`TCP_NODELAY`). Off by default; without effect on
@@ -92,6 +96,7 @@ where
         }
         let wfile = Wfile::new(Arc::clone(&connection), self.wbufsize());
         let held = wfile.held_until_wait();
+        let _restore = held.as_ref().map(|held| BeforeWait::send(held, &connection));
         let mut request = StreamRequest {
             rfile: Rfile::new(Arc::clone(&connection), self.rbufsize(), held, Arc::clone(cut)),
             wfile,
@@ -111,6 +116,23 @@ where
             Err(error) if result.is_ok() => Err(error.into()),
             _ => result,
         }
+    }
+}
+
+/// Keeps what is held back from being held back while the handler waits for something else than the
+/// client.
+struct BeforeWait(Option<Rc<dyn Fn()>>);
+
+impl BeforeWait {
+    fn send(held: &Arc<Held>, connection: &Arc<dyn Connection>) -> Self {
+        let (held, connection) = (Arc::clone(held), Arc::clone(connection));
+        Self(before_wait(Some(Rc::new(move || held.send_before_wait(&*connection)))))
+    }
+}
+
+impl Drop for BeforeWait {
+    fn drop(&mut self) {
+        before_wait(self.0.take());
     }
 }
 

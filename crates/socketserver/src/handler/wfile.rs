@@ -3,21 +3,31 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::buffers;
 use crate::transport::Connection;
+use crate::wait;
 
 /// When what is written to `wfile` goes out; Python's `wbufsize`, and one mode more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteMode {
-    /// Each write goes out at once, whole: Python's `wbufsize = 0`, and the default. One
-    /// `write!` or `writeln!` is one write.
+    /// What suits the mix-in, and the default: [`UntilWait`](Self::UntilWait) of 8 KiB in a
+    /// coroutine, and [`Unbuffered`](Self::Unbuffered) on a thread and in a process. See
+    /// [the manual](crate::manual::defaults).
     #[default]
+    Auto,
+    /// Each write goes out at once, whole: Python's `wbufsize = 0`. One `write!` or `writeln!` is
+    /// one write.
     Unbuffered,
     /// It goes out on `flush`, when there are this many bytes, and when the request ends.
     Buffered(usize),
-    /// As `Buffered`, and also when `rfile` is about to ask the client for more: a burst of
-    /// requests that came together is answered together, and no reply is held back from a client
-    /// that waits for it.
+    /// As `Buffered`, and also when the handler is about to wait: when `rfile` is about to ask the
+    /// client for more, and before [`sleep`](crate::sleep) and whatever else of this crate waits. A
+    /// burst of requests that came together is answered together, and no reply is held back from a
+    /// client that waits for it.
+    ///
+    /// What blocks the thread without this crate's knowledge (a call to a database, say) sends
+    /// nothing first: there the handler flushes.
     UntilWait(usize),
 }
 
@@ -53,25 +63,48 @@ impl Held {
 
     /// Sends all of it. After an error, what was not sent is still held.
     pub(super) fn send(&self, connection: &dyn Connection) -> io::Result<()> {
-        let mut held = self.lock();
-        let mut sent = 0;
-        let result = loop {
-            if sent == held.len() {
-                break Ok(());
-            }
-            match connection.send(&held[sent..]) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(len) => sent += len,
-                Err(error) => break Err(error),
-            }
-        };
-        held.drain(..sent);
-        result
+        send_held(&mut self.lock(), connection)
+    }
+
+    /// As [`send`](Self::send), when the handler is about to wait for something else; nothing, if
+    /// what it waits for is room to send this. An error is for the next write to find.
+    pub(super) fn send_before_wait(&self, connection: &dyn Connection) {
+        if let Ok(mut held) = self.0.try_lock() {
+            let _ = send_held(&mut held, connection);
+        }
     }
 }
 
+fn send_held(held: &mut Vec<u8>, connection: &dyn Connection) -> io::Result<()> {
+    let mut sent = 0;
+    let result = loop {
+        if sent == held.len() {
+            break Ok(());
+        }
+        match connection.send(&held[sent..]) {
+            Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => sent += len,
+            Err(error) => break Err(error),
+        }
+    };
+    held.drain(..sent);
+    if held.is_empty() && held.capacity() > 0 {
+        // Whoever waits for its next request holds no memory for the replies to the last.
+        buffers::give(std::mem::take(held));
+    }
+    result
+}
+
+/// How much a coroutine gathers unless it is told otherwise, in bytes.
+const GATHERED: usize = 8 * 1024;
+
 impl Wfile {
     pub(super) fn new(connection: Arc<dyn Connection>, mode: WriteMode) -> Self {
+        let mode = match mode {
+            WriteMode::Auto if wait::current().is_some() => WriteMode::UntilWait(GATHERED),
+            WriteMode::Auto => WriteMode::Unbuffered,
+            mode => mode,
+        };
         Self { connection, mode, held: Arc::default() }
     }
 
@@ -89,7 +122,7 @@ impl Write for Wfile {
 
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
         match self.mode {
-            WriteMode::Unbuffered => self.connection.send_all(buf),
+            WriteMode::Auto | WriteMode::Unbuffered => self.connection.send_all(buf),
             WriteMode::Buffered(size) | WriteMode::UntilWait(size) => {
                 let room = size.saturating_sub(self.held.lock().len());
                 if buf.len() > room {
@@ -98,7 +131,13 @@ impl Write for Wfile {
                 if buf.len() >= size {
                     return self.connection.send_all(buf);
                 }
-                self.held.lock().extend_from_slice(buf);
+                let mut held = self.held.lock();
+                if held.capacity() == 0 {
+                    *held = buffers::take();
+                    held.clear();
+                }
+                held.extend_from_slice(buf);
+                drop(held);
                 if buf.len() == room { self.held.send(&*self.connection) } else { Ok(()) }
             }
         }

@@ -4,6 +4,8 @@
 //! values of types that implement [`MixIn`], and one of yours may join them.
 
 mod any;
+#[cfg(feature = "coroutine")]
+mod coroutine;
 mod forking;
 mod synchronous;
 mod threading;
@@ -14,6 +16,8 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 pub use self::any::{AnyMixIn, UnknownMixIn};
+#[cfg(feature = "coroutine")]
+pub use self::coroutine::{Backend, Coroutine};
 pub use self::forking::Forking;
 pub use self::synchronous::Synchronous;
 pub use self::threading::Threading;
@@ -77,6 +81,22 @@ pub trait MixIn<P: PendingRequest> {
         self.service_actions();
     }
 
+    /// Takes requests by itself from now on, with clones of `acceptor`, wherever it likes; called when
+    /// `serve_forever` begins. Returns whether it does. By default it does not, and the loop takes
+    /// them and calls [`process_request`](Self::process_request).
+    ///
+    /// # Errors
+    ///
+    /// Whatever it returns ends `serve_forever`.
+    fn start_accepting(&self, acceptor: &P::Acceptor) -> io::Result<bool> {
+        let _ = acceptor;
+        Ok(false)
+    }
+
+    /// Ends what [`start_accepting`](Self::start_accepting) has begun: called when `serve_forever`
+    /// ends. The acceptors of that loop give no more requests.
+    fn stop_accepting(&self) {}
+
     /// Whether closing the server waits for the requests that run. By default, yes.
     fn block_on_close(&self) -> bool {
         true
@@ -103,6 +123,9 @@ pub trait MixIn<P: PendingRequest> {
 ///
 /// One that is dropped is shut down and closed, so a mix-in cannot lose one.
 pub trait PendingRequest: Sized + sealed::Sealed {
+    /// What takes such requests off their socket.
+    type Acceptor: Acceptor<Request = Self>;
+
     /// Runs it to its end on this thread: Python's `finish_request` and then `shutdown_request`,
     /// with `handle_error` in between if it failed. Returns whether it succeeded. Never panics.
     fn finish(self) -> bool;
@@ -115,6 +138,56 @@ pub trait PendingRequest: Sized + sealed::Sealed {
 
     /// The client's address.
     fn client_address(&self) -> &Address;
+
+    /// The name of the handler's type.
+    fn name(&self) -> &'static str;
+}
+
+/// Takes requests off a server's socket, for a mix-in that does so where it runs them. Implemented
+/// by the server alone.
+///
+/// All of a server's hooks that the serving thread else calls for a request are called by
+/// [`accept`](Self::accept), where that is called.
+pub trait Acceptor: Clone + sealed::Sealed {
+    /// What it takes.
+    type Request;
+
+    /// The server's socket; it is readable when there may be a request.
+    fn fileno(&self) -> BorrowedFd<'_>;
+
+    /// To be called once before the first request is taken: several may be taken off the socket at
+    /// a time from then on, so [`accept`](Self::accept) must be called until there is nothing.
+    fn begin(&self);
+
+    /// Whether [`accept`](Self::accept) gives a request that was taken off the socket already, and
+    /// so does not make it readable.
+    fn has_requests(&self) -> bool;
+
+    /// Takes one request. Never waits.
+    fn accept(&mut self) -> Accepted<Self::Request>;
+
+    /// Gives up a request that could not be started, and why; it goes to `handle_error`.
+    fn not_started(&self, request: Self::Request, error: io::Error);
+
+    /// Runs `run`, which may start requests and let them have their turns, but must not wait for
+    /// anything else; their replies may be sent together at its end.
+    fn gather<R>(&self, run: impl FnOnce() -> R) -> R;
+}
+
+/// What came of taking a request; see [`Acceptor::accept`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Accepted<P> {
+    /// One that is to be run.
+    Request(P),
+    /// One that is over already, or could not be taken; there may be another.
+    Again,
+    /// There is none; the socket tells when there is.
+    Nothing,
+    /// After an error of the host's, none shall be taken for so long.
+    Paused(Duration),
+    /// No more will be given, for the server's loop ends or the server is closed.
+    Stopped,
 }
 
 /// A request that could not be started; see [`MixIn::process_request`].

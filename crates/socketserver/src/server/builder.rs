@@ -202,6 +202,7 @@ impl<T: Transport, M, H, S> BoundServer<T, M, H, S> {
             socket,
             server,
             run: Box::new(run) as Box<Run<T::Kind, S>>,
+            handler: std::any::type_name::<H>(),
             shutdown_handle: ShutdownHandle(Arc::new(Control::new()?)),
             live: Live::new(),
             observer: settings.observer,

@@ -1,7 +1,5 @@
 use std::time::{Duration, Instant};
 
-use socketserver_sys::descriptor::{Interest, wait};
-
 use super::Server;
 use super::pending::Pending;
 use crate::address::Address;
@@ -9,6 +7,7 @@ use crate::hooks::BaseServer;
 use crate::mixin::MixIn;
 use crate::observe::Event;
 use crate::transport::Transport;
+use crate::wait::{Interest, wait};
 
 /// How long requests that have been cut get to see it, and children to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);

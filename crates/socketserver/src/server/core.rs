@@ -17,6 +17,8 @@ pub(super) struct Core<T: Transport, S> {
     pub(super) server_address: Address,
     pub(super) server: Arc<S>,
     pub(super) run: Box<Run<T::Kind, S>>,
+    /// The name of the handler's type.
+    pub(super) handler: &'static str,
     pub(super) shutdown_handle: ShutdownHandle,
     pub(super) live: Live<T::Kind>,
     pub(super) observer: Option<Arc<dyn Observer>>,

@@ -2,7 +2,6 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use socketserver_sys::waker::Waker;
@@ -10,6 +9,7 @@ use socketserver_sys::waker::Waker;
 use crate::address::Address;
 use crate::handler::Cut;
 use crate::transport::Kind;
+use crate::wait::Runner;
 
 /// The requests that run in this process: from when they are taken off the socket until they are
 /// closed.
@@ -29,9 +29,9 @@ struct Entries<K: Kind> {
 struct Entry<K: Kind> {
     client_address: Address,
     since: Instant,
-    /// The thread that has it in its hands: the serving thread, and then the handler's; `None`
-    /// while it waits for that one.
-    thread: Option<ThreadId>,
+    /// The thread or the coroutine that has it in its hands: the one that took it, and then the
+    /// handler's; `None` while it waits for that one.
+    runner: Option<Runner>,
     /// Weak, so that a request that has been closed is closed.
     request: Weak<K::Request>,
     cut: Arc<Cut>,
@@ -50,21 +50,21 @@ impl<K: Kind> Live<K> {
 
     /// How many there are that are not in the hands of this thread, and so can end while it waits.
     pub(super) fn others(&self) -> usize {
-        let own = Some(thread::current().id());
-        self.lock().by_id.values().filter(|entry| entry.thread != own).count()
+        let own = Some(Runner::current());
+        self.lock().by_id.values().filter(|entry| entry.runner != own).count()
     }
 
     /// Whether every request is where it can be counted: with no other thread on its way from the
     /// socket to here, or from here to where it runs.
     pub(super) fn is_settled(&self) -> bool {
-        let own = thread::current().id();
-        !self.lock().turns.iter().any(|turn| turn.thread != own && turn.is_unsettled)
+        let own = Runner::current();
+        !self.lock().turns.iter().any(|turn| turn.runner != own && turn.is_unsettled)
     }
 
     /// Notes that this thread takes a request, until the guard is dropped.
     pub(super) fn turn(&self) -> TurnGuard<'_, K> {
-        let thread = thread::current().id();
-        self.lock().turns.push(Turn { thread, is_unsettled: true });
+        let runner = Runner::current();
+        self.lock().turns.push(Turn { runner, is_unsettled: true });
         TurnGuard(self)
     }
 
@@ -75,7 +75,7 @@ impl<K: Kind> Live<K> {
         let entry = Entry {
             client_address: client_address.clone(),
             since,
-            thread: Some(thread::current().id()),
+            runner: Some(Runner::current()),
             request: Arc::downgrade(request),
             cut: Arc::clone(&cut),
         };
@@ -91,7 +91,7 @@ impl<K: Kind> Live<K> {
     pub(super) fn give_away(&self, ticket: &Ticket) {
         let mut entries = self.lock();
         if let Some(entry) = entries.by_id.get_mut(&ticket.id) {
-            entry.thread = None;
+            entry.runner = None;
         }
         entries.settle(false);
     }
@@ -100,7 +100,7 @@ impl<K: Kind> Live<K> {
     pub(super) fn take_back(&self, ticket: &Ticket) {
         let mut entries = self.lock();
         if let Some(entry) = entries.by_id.get_mut(&ticket.id) {
-            entry.thread = Some(thread::current().id());
+            entry.runner = Some(Runner::current());
         }
         entries.settle(true);
         drop(entries);
@@ -111,7 +111,7 @@ impl<K: Kind> Live<K> {
     pub(super) fn begin(&self, ticket: &Ticket, request: &Arc<K::Request>) {
         let mut entries = self.lock();
         if let Some(entry) = entries.by_id.get_mut(&ticket.id) {
-            entry.thread = Some(thread::current().id());
+            entry.runner = Some(Runner::current());
             entry.request = Arc::downgrade(request);
         }
         entries.settle(true);
@@ -133,9 +133,9 @@ impl<K: Kind> Live<K> {
 
     /// Cuts all that do not run on this thread; returns whose they are and how old.
     pub(super) fn cut(&self) -> Vec<(Address, Duration)> {
-        let own = Some(thread::current().id());
+        let own = Some(Runner::current());
         let mut cut = Vec::new();
-        for entry in self.lock().by_id.values().filter(|entry| entry.thread != own) {
+        for entry in self.lock().by_id.values().filter(|entry| entry.runner != own) {
             entry.cut.set();
             if let Some(request) = entry.request.upgrade() {
                 K::cut(&request);
@@ -179,9 +179,9 @@ pub(super) struct Ticket {
 impl<K: Kind> Entries<K> {
     /// Notes of this thread's turn, if it has one, whether its request can be counted.
     fn settle(&mut self, is_settled: bool) {
-        let own = thread::current().id();
+        let own = Runner::current();
         // The last, for a handler may have begun another turn.
-        if let Some(turn) = self.turns.iter_mut().rfind(|turn| turn.thread == own) {
+        if let Some(turn) = self.turns.iter_mut().rfind(|turn| turn.runner == own) {
             turn.is_unsettled = !is_settled;
         }
     }
@@ -189,7 +189,7 @@ impl<K: Kind> Entries<K> {
 
 /// A thread that is taking a request off the socket and handing it on.
 struct Turn {
-    thread: ThreadId,
+    runner: Runner,
     is_unsettled: bool,
 }
 
@@ -198,9 +198,9 @@ pub(super) struct TurnGuard<'a, K: Kind>(&'a Live<K>);
 
 impl<K: Kind> Drop for TurnGuard<'_, K> {
     fn drop(&mut self) {
-        let own = thread::current().id();
+        let own = Runner::current();
         let mut entries = self.0.lock();
-        if let Some(at) = entries.turns.iter().rposition(|turn| turn.thread == own) {
+        if let Some(at) = entries.turns.iter().rposition(|turn| turn.runner == own) {
             entries.turns.remove(at);
         }
         drop(entries);

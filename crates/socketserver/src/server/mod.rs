@@ -1,6 +1,7 @@
 //! The engine: [`Server`] and how it is made, its loops, its end.
 
 mod accept;
+mod acceptor;
 mod background;
 mod builder;
 mod close;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::accept::Accepting;
+pub use self::acceptor::ServerAcceptor;
 pub use self::background::Background;
 pub use self::builder::{BoundServer, Builder};
 pub use self::close::{CutRequest, DrainReport};

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
+use super::acceptor::ServerAcceptor;
 use super::core::Core;
 use super::live::Ticket;
 use crate::address::Address;
@@ -11,6 +13,7 @@ use crate::hooks::{BaseServer, FinishRequest};
 use crate::mixin::{PendingRequest, sealed};
 use crate::observe::Event;
 use crate::transport::{Kind, Transport};
+use crate::wait;
 
 /// A request on its way to its handler: what a [`MixIn`](crate::mixin::MixIn) gets.
 pub struct Pending<T: Transport, S> {
@@ -26,6 +29,8 @@ pub struct Pending<T: Transport, S> {
 struct Open<T: Transport> {
     request: Arc<T::Request>,
     ticket: Ticket,
+    /// The descriptor that the coroutine has which runs it.
+    adopted: Option<RawFd>,
 }
 
 impl<T: Transport, S> Pending<T, S> {
@@ -36,7 +41,7 @@ impl<T: Transport, S> Pending<T, S> {
     ) -> Self {
         let connection = core.transport.connection(&request);
         let ticket = core.live.add(&connection, &client_address);
-        Self { core, open: Some(Open { request, ticket }), client_address, in_child: false }
+        Self { core, open: Some(Open { request, ticket, adopted: None }), client_address, in_child: false }
     }
 
     /// Notes that another thread may run it from now on.
@@ -66,9 +71,12 @@ impl<T: Transport, S> Pending<T, S> {
     }
 
     fn end(&mut self) {
-        if let Some(Open { request, ticket }) = self.open.take() {
+        if let Some(Open { request, ticket, adopted }) = self.open.take() {
             self.core.hook("shutdown_request", || self.core.transport.shutdown_request(&request));
             self.close_request(request, &ticket);
+            if let Some(fd) = adopted {
+                wait::release(fd);
+            }
         }
     }
 
@@ -107,6 +115,13 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
         self.core.observe(&Event::NotStarted { client_address, failed });
     }
 
+    /// Takes the connection's descriptor as that of the coroutine that calls, if one does.
+    fn adopt(&self, open: &Open<T>) -> Option<RawFd> {
+        wait::current()?;
+        let connection = || self.core.transport.connection(&open.request);
+        self.core.hook("connection", || <T::Kind as Kind>::adopt(&connection())).flatten()
+    }
+
     /// `open` and `finish_request`, with `handle_error` after them.
     fn run(&mut self, open: &Open<T>) -> Option<Failed> {
         let core = &self.core;
@@ -141,10 +156,13 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
 }
 
 impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
+    type Acceptor = ServerAcceptor<T, S>;
+
     fn finish(mut self) -> bool {
-        let Some(open) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return false;
         };
+        open.adopted = self.adopt(&open);
         self.core.observe(&Event::Started { client_address: &self.client_address });
         let failed = self.run(&open);
         let since = open.ticket.since;
@@ -155,7 +173,7 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
     }
 
     fn close(mut self) {
-        if let Some(Open { request, ticket }) = self.open.take() {
+        if let Some(Open { request, ticket, .. }) = self.open.take() {
             self.close_request(request, &ticket);
         }
     }
@@ -167,6 +185,10 @@ impl<T: Transport, S: BaseServer<T>> PendingRequest for Pending<T, S> {
 
     fn client_address(&self) -> &Address {
         &self.client_address
+    }
+
+    fn name(&self) -> &'static str {
+        self.core.handler
     }
 }
 

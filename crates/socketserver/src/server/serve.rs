@@ -1,18 +1,30 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use socketserver_sys::descriptor::{Interest, wait};
-
 use super::accept::Accepting;
+use super::acceptor::ServerAcceptor;
 use super::pending::Pending;
 use super::{Outcome, PollSet, Server};
 use crate::control::Serving;
-use crate::error::guard;
 use crate::hooks::BaseServer;
 use crate::mixin::{MixIn, Unprocessed};
 use crate::transport::Transport;
+use crate::wait::{Interest, wait};
+
+/// Has a mix-in that takes requests by itself stop when the loop ends.
+struct StopAccepting<'a, M: MixIn<Pending<T, S>>, T: Transport, S: BaseServer<T>>(
+    &'a M,
+    &'a ServerAcceptor<T, S>,
+);
+
+impl<M: MixIn<Pending<T, S>>, T: Transport, S: BaseServer<T>> Drop for StopAccepting<'_, M, T, S> {
+    fn drop(&mut self) {
+        self.1.stop();
+        self.0.stop_accepting();
+    }
+}
 
 /// What a wait has seen.
 struct Ready {
@@ -50,8 +62,11 @@ where
         serving.enter();
         let control = &self.core.shutdown_handle.0;
         let mut accepting = Accepting::default();
+        let acceptor = ServerAcceptor::new(&self.core);
+        let taking = self.mixin.start_accepting(&acceptor)?;
+        let _stop = taking.then(|| StopAccepting(&self.mixin, &acceptor));
         while !control.is_requested() {
-            let ready = self.wait(&mut accepting, control.stop(), self.poll_interval)?;
+            let ready = self.wait(&mut accepting, control.stop(), self.poll_interval, !taking)?;
             // Looked at before anything is accepted: no request is taken after a shutdown.
             if ready.stop || control.is_requested() {
                 break;
@@ -64,7 +79,7 @@ where
             }
             self.core.hook("service_actions", || self.core.server.service_actions());
         }
-        Ok(())
+        acceptor.failure().map_or(Ok(()), Err)
     }
 
     /// Handles one request, waiting for it up to the server's
@@ -84,7 +99,7 @@ where
         let mut accepting = Accepting::default();
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let ready = self.wait(&mut accepting, control.closed(), left)?;
+            let ready = self.wait(&mut accepting, control.closed(), left, true)?;
             if control.is_closed() {
                 return Ok(Outcome::Closed);
             }
@@ -156,8 +171,11 @@ where
     /// # }
     /// ```
     pub fn poll_set(&self) -> PollSet<'_> {
-        let timeout = self.accepting().paused();
+        let mut timeout = self.accepting().paused();
         let takes_requests = timeout.is_none() && self.mixin.has_room();
+        if takes_requests && self.core.transport.has_requests(&self.core.socket) {
+            timeout = Some(Duration::ZERO);
+        }
         let socket = takes_requests.then(|| self.core.socket.as_fd());
         let stop = self.core.shutdown_handle.0.stop();
         PollSet { descriptors: [socket, self.mixin.fileno(), Some(stop)], timeout }
@@ -173,9 +191,13 @@ where
         accepting: &mut Accepting,
         stop: BorrowedFd<'_>,
         timeout: Option<Duration>,
+        takes_requests: bool,
     ) -> io::Result<Ready> {
         let pause = accepting.paused();
-        let takes_requests = pause.is_none() && self.mixin.has_room();
+        let takes_requests = takes_requests && pause.is_none() && self.mixin.has_room();
+        if takes_requests && self.core.transport.has_requests(&self.core.socket) {
+            return Ok(Ready { socket: true, mixin: false, stop: false });
+        }
         let timeout = match (timeout, pause) {
             (Some(timeout), Some(pause)) => Some(timeout.min(pause)),
             (timeout, pause) => timeout.or(pause),
@@ -200,55 +222,16 @@ where
         // From before it is looked whether the server is closed, so that who closes it either sees
         // this turn or is seen by it.
         let _turn = core.live.turn();
-        if self.is_closed() {
-            return Ok(Outcome::Closed);
-        }
-        let accepted = guard(|| {
-            let accepted = core.transport.get_request(&core.socket);
-            Ok(accepted.map(|(request, client_address)| {
-                Pending::new(Arc::clone(core), request, client_address)
-            }))
-        });
-        let pending = match accepted {
-            Ok(Ok(pending)) => pending,
-            // It was closed between the wait and here.
-            Ok(Err(_)) if self.is_closed() => return Ok(Outcome::Closed),
-            Ok(Err(error)) => {
-                return Ok(match accepting.failed(core, error)? {
-                    true => Outcome::AcceptFailed,
-                    false => Outcome::Nothing,
-                });
-            }
-            Err(failure) => {
-                core.observe(&crate::observe::Event::HookPanicked { hook: "get_request" });
-                accepting.failed(core, io::Error::other(failure.to_string()))?;
-                return Ok(Outcome::AcceptFailed);
-            }
+        let pending = match core.take(accepting)? {
+            Ok(pending) => pending,
+            Err(outcome) => return Ok(outcome),
         };
-        accepting.succeeded();
-        Ok(self.process(pending))
-    }
-
-    /// `verify_request` and `process_request`, and what becomes of a request that fails there.
-    fn process(&self, mut pending: Pending<T, S>) -> Outcome {
-        match pending.verify() {
-            Ok(true) => {}
-            refused => {
-                if let Err(failure) = refused {
-                    pending.fail(failure);
-                }
-                pending.shutdown();
-                pending.refused();
-                return Outcome::Refused;
-            }
-        }
-        pending.give_away();
         // After a panic the request has been dropped, and so closed.
-        let processed = self.core.hook("process_request", || self.mixin.process_request(pending));
+        let processed = core.hook("process_request", || self.mixin.process_request(pending));
         if let Some(Err(Unprocessed { request: mut pending, error })) = processed {
             pending.take_back();
             pending.not_started(error);
         }
-        Outcome::Processed
+        Ok(Outcome::Processed)
     }
 }

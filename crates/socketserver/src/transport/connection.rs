@@ -8,6 +8,7 @@ use std::time::Duration;
 use socketserver_sys::socket::{PeerCredentials, peer_credentials};
 
 use crate::error::mark_disconnect;
+use crate::wait;
 
 /// An open connection, whatever it runs over.
 ///
@@ -21,6 +22,29 @@ pub trait Connection: AsFd + fmt::Debug + Send + Sync {
     /// `TimedOut` when the [timeout](Self::set_timeout) is over. Errors that mean that the client
     /// went away are [marked](crate::Disconnected).
     fn recv(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Waits until [`recv`](Self::recv) would find something, where a wait would otherwise hold a
+    /// buffer for nothing: in a coroutine. `want` is the most that will then be received. By
+    /// default it returns at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    fn wait_input(&self, want: usize) -> io::Result<()> {
+        let _ = want;
+        Ok(())
+    }
+
+    /// As [`recv`](Self::recv), but for what [`wait_input`](Self::wait_input) has waited for: where
+    /// that waits, this does not: `None` says that there was nothing after all. By default just
+    /// `recv`.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    fn recv_now(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.recv(buf).map(Some)
+    }
 
     /// Writes some of `buf`, and returns how much: `send(2)`.
     ///
@@ -96,62 +120,50 @@ impl Write for &dyn Connection {
     }
 }
 
-impl Connection for TcpStream {
-    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        restart(|| (&mut &*self).read(buf))
-    }
+/// A socket of the standard library's; `$extra` is what only one of them has.
+macro_rules! socket {
+    ($socket:ident { $($extra:item)* }) => {
+        impl Connection for $socket {
+            fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+                wait::recv(self.as_fd(), buf, None).map_err(mark_disconnect)
+            }
 
-    fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        restart(|| (&mut &*self).write(buf))
-    }
+            fn wait_input(&self, want: usize) -> io::Result<()> {
+                wait::input(self.as_fd(), want, None).map_err(mark_disconnect)
+            }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        Self::shutdown(self, how)
-    }
+            fn recv_now(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+                wait::recv_now(self.as_fd(), buf).map_err(mark_disconnect)
+            }
 
-    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)?;
-        self.set_write_timeout(timeout)
-    }
+            fn send(&self, buf: &[u8]) -> io::Result<usize> {
+                wait::send(self.as_fd(), buf, None).map_err(mark_disconnect)
+            }
 
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                Self::shutdown(self, how)
+            }
+
+            fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                // For those who use it from elsewhere, and for the coroutine that runs the request.
+                self.set_read_timeout(timeout)?;
+                self.set_write_timeout(timeout)?;
+                wait::set_timeout(self.as_fd(), timeout);
+                Ok(())
+            }
+
+            $($extra)*
+        }
+    };
+}
+
+socket!(TcpStream {
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         Self::set_nodelay(self, nodelay)
     }
-}
+});
 
-impl Connection for UnixStream {
-    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        restart(|| (&mut &*self).read(buf))
-    }
-
-    fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        restart(|| (&mut &*self).write(buf))
-    }
-
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        Self::shutdown(self, how)
-    }
-
-    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)?;
-        self.set_write_timeout(timeout)
-    }
-}
-
-/// Makes a call again when a signal interrupted it, and gives its errors our names.
-fn restart(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A blocking socket says so when SO_RCVTIMEO or SO_SNDTIMEO is over.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            Err(error) => return Err(mark_disconnect(error)),
-            ok => return ok,
-        }
-    }
-}
+socket!(UnixStream {});
 
 /// What the standard library's `UnixStream` cannot tell yet.
 pub trait UnixStreamExt {

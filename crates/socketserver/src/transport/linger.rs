@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use socketserver_sys::socket::recv_now;
 
-use super::wait_readable;
+use crate::wait::{Interest, wait};
 
 /// How long a close waits for a client that still sends. Two seconds, as gunicorn and others.
 pub(crate) const DEFAULT: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub(crate) fn linger(fd: BorrowedFd<'_>, limit: Duration) {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if wait_readable(fd, left).is_err() {
+                if wait([(Some(fd), Interest::Read)], Some(left)).is_err() {
                     return;
                 }
             }

@@ -18,10 +18,8 @@ mod wrap;
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-
-use socketserver_sys::descriptor;
 
 pub use self::connection::{Connection, UnixStreamExt};
 pub use self::datagram_socket::DatagramSocket;
@@ -34,6 +32,7 @@ pub use self::unix_stream::UnixStream;
 pub use self::wrap::Wrap;
 use crate::address::Address;
 use crate::error::Result;
+use crate::wait;
 pub use socketserver_sys::descriptor::Tombstone;
 pub use socketserver_sys::socket::PeerCredentials;
 
@@ -212,6 +211,14 @@ pub trait Kind: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn cut(request: &Self::Request);
 
+    /// Takes the request's descriptor as that of the coroutine that runs it, until `release` is
+    /// called with what is returned.
+    #[doc(hidden)]
+    fn adopt(request: &Self::Request) -> Option<RawFd> {
+        let _ = request;
+        None
+    }
+
     /// Takes no more of what the client sends, so that closing the request waits for none of it.
     #[doc(hidden)]
     fn end_input(request: &Self::Request);
@@ -246,6 +253,11 @@ pub struct Raw<R>(std::marker::PhantomData<fn() -> R>);
 
 impl Kind for Stream {
     type Request = dyn Connection;
+
+    fn adopt(request: &Self::Request) -> Option<RawFd> {
+        wait::adopt(request.as_fd());
+        Some(request.as_fd().as_raw_fd())
+    }
 
     fn cut(request: &Self::Request) {
         // It fails when the client has gone, and then there is nothing to cut.
@@ -292,8 +304,6 @@ fn name_error(error: &io::Error, doing: &str, what: impl fmt::Display) -> io::Er
 
 /// Refuses a descriptor that is not the kind of socket that a server needs.
 fn expect(fd: BorrowedFd<'_>, expected: socketserver_sys::socket::SocketKind) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-
     let number = fd.as_raw_fd();
     let wrong = |found: &dyn fmt::Display| {
         io::Error::new(
@@ -306,12 +316,6 @@ fn expect(fd: BorrowedFd<'_>, expected: socketserver_sys::socket::SocketKind) ->
         Ok(kind) => Err(wrong(&format_args!("it is a {kind:?} socket"))),
         Err(error) => Err(wrong(&error)),
     }
-}
-
-/// Waits until `fd` is readable or `timeout` is over; returns whether it is readable.
-fn wait_readable(fd: BorrowedFd<'_>, timeout: std::time::Duration) -> io::Result<bool> {
-    let [ready] = descriptor::wait([(Some(fd), descriptor::Interest::Read)], Some(timeout))?;
-    Ok(ready)
 }
 
 mod sealed {

@@ -10,6 +10,7 @@ use socketserver_sys::socket::SocketKind;
 use super::linger::{self, linger};
 use super::{BeforeBind, Connection, ServerBind, Stream, Tombstone, Transport, expect, name_error};
 use crate::address::Address;
+use crate::wait::is_at_end;
 
 /// The backlog of stream servers. The kernel clips it to `net.core.somaxconn`.
 pub(super) const REQUEST_QUEUE_SIZE: i32 = 4096;
@@ -111,9 +112,20 @@ impl Transport for Tcp {
     }
 
     fn shutdown_request(&self, request: &TcpStream) {
+        // With nothing left to read, the close alone says that it is the end.
+        if is_at_end(request.as_fd()) {
+            return;
+        }
         // An error says that the client has gone, and then there is nothing to wait for.
         if request.shutdown(Shutdown::Write).is_ok() {
             linger(request.as_fd(), self.linger);
+        }
+    }
+
+    fn close_request(&self, request: Arc<TcpStream>) {
+        // A handler has kept the connection, so this does not close it.
+        if Arc::strong_count(&request) > 1 && is_at_end(request.as_fd()) {
+            let _ = request.shutdown(Shutdown::Write);
         }
     }
 

@@ -14,6 +14,7 @@ use super::tcp::REQUEST_QUEUE_SIZE;
 use super::unix_path::{self, Access, Bound};
 use super::{BeforeBind, Connection, ServerBind, Stream, Tombstone, Transport, expect, name_error};
 use crate::address::Address;
+use crate::wait::is_at_end;
 
 /// Stream sockets in the file system or in the abstract name space: Python's `UnixStreamServer`.
 ///
@@ -86,9 +87,20 @@ impl Transport for UnixStream {
     }
 
     fn shutdown_request(&self, request: &net::UnixStream) {
+        // With nothing left to read, the close alone says that it is the end.
+        if is_at_end(request.as_fd()) {
+            return;
+        }
         // An error says that the client has gone, and then there is nothing to wait for.
         if request.shutdown(Shutdown::Write).is_ok() {
             linger(request.as_fd(), self.linger);
+        }
+    }
+
+    fn close_request(&self, request: Arc<net::UnixStream>) {
+        // A handler has kept the connection, so this does not close it.
+        if Arc::strong_count(&request) > 1 && is_at_end(request.as_fd()) {
+            let _ = request.shutdown(Shutdown::Write);
         }
     }
 

@@ -1,0 +1,156 @@
+//! How each worker takes requests, on a coroutine of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use socketserver_coroutine::io::Listening;
+use socketserver_coroutine::{Parker, Reserved, yield_now};
+
+use super::super::{Accepted, Acceptor, PendingRequest};
+use super::running::Running;
+
+/// How many requests are taken before those that run get a turn.
+const BATCH: usize = 32;
+
+/// How long nothing is taken when the kernel cannot watch the socket.
+const UNWATCHED: Duration = Duration::from_millis(100);
+
+/// Takes requests until the acceptor says that it is over.
+pub(super) fn run<P>(running: &Arc<Running>, worker: usize, mut acceptor: P::Acceptor)
+where
+    P: PendingRequest<Acceptor: Send> + Send + 'static,
+{
+    let parker = Parker::new();
+    running.acceptors().push(parker.unparker());
+    acceptor.begin();
+    let mut listening: Option<Listening> = None;
+    let mut quota = 1;
+    loop {
+        if !running.has_room() {
+            // Nobody watches the socket meanwhile, or it would be ready all the time.
+            listening = None;
+            if parker.park(None).is_err() {
+                return;
+            }
+            continue;
+        }
+        let gathering = acceptor.clone();
+        let taken =
+            gathering.gather(|| take_some::<P>(running, worker, &mut acceptor, &mut quota));
+        match taken {
+            Taken::Some if acceptor.has_requests() => continue,
+            Taken::Some => {}
+            Taken::Paused(pause) => {
+                listening = None;
+                if pause_for(&parker, pause).is_err() {
+                    return;
+                }
+                continue;
+            }
+            Taken::Over => return,
+        }
+        let waited = match &listening {
+            Some(listening) => listening.wait(None),
+            // What came before it was watched is told at once.
+            None => match Listening::new(acceptor.fileno()) {
+                Ok(new) => listening.insert(new).wait(None),
+                Err(_) => pause_for(&parker, UNWATCHED),
+            },
+        };
+        if waited.is_err() {
+            return;
+        }
+    }
+}
+
+enum Taken {
+    /// There may be more: then the socket is ready.
+    Some,
+    /// No more for so long.
+    Paused(Duration),
+    /// No more at all.
+    Over,
+}
+
+/// Takes up to `quota` requests, and lets them have their turns.
+///
+/// The socket is ready for as long as there is something, so nothing is missed by taking too few;
+/// and to ask for one too many is a call to the kernel for nothing. So the quota follows what has
+/// been there.
+fn take_some<P>(
+    running: &Arc<Running>,
+    worker: usize,
+    acceptor: &mut P::Acceptor,
+    quota: &mut usize,
+) -> Taken
+where
+    P: PendingRequest<Acceptor: Send> + Send + 'static,
+{
+    let mut count = 0;
+    let taken = loop {
+        // What has been taken off the socket already does not make it ready.
+        if count >= *quota && (count >= BATCH || !acceptor.has_requests()) {
+            *quota = (*quota * 2).min(BATCH);
+            break Taken::Some;
+        }
+        if !running.enter() {
+            break Taken::Some;
+        }
+        let accepted = acceptor.accept();
+        if let Accepted::Request(request) = accepted {
+            count += 1;
+            place::<P>(running, worker, request, acceptor);
+            continue;
+        }
+        running.leave();
+        match accepted {
+            Accepted::Again => {}
+            Accepted::Nothing => {
+                *quota = count.max(1);
+                break Taken::Some;
+            }
+            Accepted::Paused(pause) => break Taken::Paused(pause),
+            _ => break Taken::Over,
+        }
+    };
+    yield_now();
+    taken
+}
+
+/// Runs a request here, unless another worker has far fewer.
+fn place<P>(running: &Arc<Running>, worker: usize, request: P, acceptor: &P::Acceptor)
+where
+    P: PendingRequest<Acceptor: Send> + Send + 'static,
+{
+    let workers = running.workers();
+    if workers.len() > 1 {
+        let least = workers.least();
+        let load = |number: usize| workers.load(number);
+        // A little more is no reason: to hand one over costs more than it is worth.
+        if load(worker) > load(least) + 4 + load(least) / 8 {
+            running.start_on(least, request);
+            return;
+        }
+    }
+    match Reserved::new() {
+        Ok(reserved) => {
+            let running = Arc::clone(running);
+            reserved.named(request.name()).spawn(move || {
+                request.finish();
+                running.leave();
+            });
+        }
+        Err(error) => {
+            acceptor.not_started(request, error);
+            running.leave();
+        }
+    }
+}
+
+fn pause_for(parker: &Parker, pause: Duration) -> std::io::Result<()> {
+    let deadline = std::time::Instant::now() + pause;
+    match parker.park(Some(deadline)) {
+        Err(error) if error.kind() != std::io::ErrorKind::TimedOut => Err(error),
+        _ => Ok(()),
+    }
+}

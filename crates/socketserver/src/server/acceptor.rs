@@ -1,0 +1,215 @@
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Outcome;
+use super::accept::Accepting;
+use super::core::Core;
+use super::pending::Pending;
+use crate::error::guard;
+use crate::hooks::BaseServer;
+use crate::mixin::{Accepted, Acceptor, sealed};
+use crate::observe::Event;
+use crate::transport::{Transport, gather};
+use crate::wait::Condition;
+
+impl<T: Transport, S: BaseServer<T>> Core<T, S> {
+    /// `get_request` and `verify_request`, and what becomes of a request that fails there. Returns
+    /// one that may be run, or else what came of it.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        accepting: &mut Accepting,
+    ) -> io::Result<Result<Pending<T, S>, Outcome>> {
+        let is_closed = || self.shutdown_handle.0.is_closed();
+        if is_closed() {
+            return Ok(Err(Outcome::Closed));
+        }
+        let accepted = guard(|| {
+            let accepted = self.transport.get_request(&self.socket);
+            Ok(accepted.map(|(request, client_address)| {
+                Pending::new(Arc::clone(self), request, client_address)
+            }))
+        });
+        let mut pending = match accepted {
+            Ok(Ok(pending)) => pending,
+            // It was closed between the wait and here.
+            Ok(Err(_)) if is_closed() => return Ok(Err(Outcome::Closed)),
+            Ok(Err(error)) => {
+                return Ok(Err(match accepting.failed(self, error)? {
+                    true => Outcome::AcceptFailed,
+                    false => Outcome::Nothing,
+                }));
+            }
+            Err(failure) => {
+                self.observe(&Event::HookPanicked { hook: "get_request" });
+                accepting.failed(self, io::Error::other(failure.to_string()))?;
+                return Ok(Err(Outcome::AcceptFailed));
+            }
+        };
+        accepting.succeeded();
+        match pending.verify() {
+            Ok(true) => {
+                pending.give_away();
+                Ok(Ok(pending))
+            }
+            refused => {
+                if let Err(failure) = refused {
+                    pending.fail(failure);
+                }
+                pending.shutdown();
+                pending.refused();
+                Ok(Err(Outcome::Refused))
+            }
+        }
+    }
+}
+
+/// What a mix-in that takes requests by itself takes them with: the implementation of
+/// [`Acceptor`].
+pub struct ServerAcceptor<T: Transport, S> {
+    core: Arc<Core<T, S>>,
+    /// What this one has seen of errors.
+    accepting: Accepting,
+    gate: Arc<Gate>,
+}
+
+/// Lets all acceptors of one loop through, until it is closed.
+#[derive(Debug, Default)]
+struct Gate {
+    state: Mutex<Inside>,
+    left: Condition,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    is_closed: bool,
+    /// How many are taking a request at the moment.
+    count: usize,
+    /// With which error one of them had to give up.
+    failure: Option<io::Error>,
+}
+
+impl<T: Transport, S> ServerAcceptor<T, S> {
+    pub(super) fn new(core: &Arc<Core<T, S>>) -> Self {
+        Self { core: Arc::clone(core), accepting: Accepting::default(), gate: Arc::default() }
+    }
+
+    /// Lets no more requests be taken. When it returns, none is being taken.
+    pub(super) fn stop(&self) {
+        let mut state = self.gate.lock();
+        state.is_closed = true;
+        while state.count > 0 {
+            state = self.gate.left.wait(&self.gate.state, state);
+        }
+    }
+
+    /// With which error requests could not be taken any more, if so.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.gate.lock().failure.take()
+    }
+}
+
+impl Gate {
+    fn enter(&self) -> Option<Within<'_>> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return None;
+        }
+        state.count += 1;
+        Some(Within(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Held while a request is taken.
+struct Within<'a>(&'a Gate);
+
+impl Drop for Within<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.count -= 1;
+        if state.is_closed && state.count == 0 {
+            self.0.left.notify_all();
+        }
+    }
+}
+
+impl<T: Transport, S: BaseServer<T>> Acceptor for ServerAcceptor<T, S> {
+    type Request = Pending<T, S>;
+
+    fn fileno(&self) -> BorrowedFd<'_> {
+        self.core.socket.as_fd()
+    }
+
+    fn begin(&self) {
+        self.core.transport.read_ahead(&self.core.socket);
+    }
+
+    fn has_requests(&self) -> bool {
+        self.core.transport.has_requests(&self.core.socket)
+    }
+
+    fn accept(&mut self) -> Accepted<Self::Request> {
+        if let Some(pause) = self.accepting.paused() {
+            return Accepted::Paused(pause);
+        }
+        let Some(_within) = self.gate.enter() else {
+            return Accepted::Stopped;
+        };
+        let _turn = self.core.live.turn();
+        match self.core.take(&mut self.accepting) {
+            Ok(Ok(pending)) => Accepted::Request(pending),
+            Ok(Err(Outcome::Closed)) => Accepted::Stopped,
+            Ok(Err(Outcome::Nothing)) => Accepted::Nothing,
+            Ok(Err(_)) => Accepted::Again,
+            Err(error) => {
+                self.gate.lock().failure = Some(error);
+                self.core.shutdown_handle.request_shutdown();
+                Accepted::Stopped
+            }
+        }
+    }
+
+    fn not_started(&self, request: Self::Request, error: io::Error) {
+        let mut request = request;
+        request.take_back();
+        request.not_started(error);
+    }
+
+    fn gather<R>(&self, run: impl FnOnce() -> R) -> R {
+        let scope = gather::begin();
+        let result = run();
+        for unsent in scope.end() {
+            let (client_address, error) = (&unsent.address, &unsent.error);
+            self.core.observe(&Event::NotSent { client_address, error });
+        }
+        if let Some(what) = self.core.transport.take_fallback(&self.core.socket) {
+            self.core.observe(&Event::FallBack { what });
+        }
+        result
+    }
+}
+
+impl<T: Transport, S> Clone for ServerAcceptor<T, S> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            accepting: Accepting::default(),
+            gate: Arc::clone(&self.gate),
+        }
+    }
+}
+
+impl<T: Transport, S> sealed::Sealed for ServerAcceptor<T, S> {}
+
+impl<T: Transport, S> fmt::Debug for ServerAcceptor<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerAcceptor")
+            .field("server_address", &self.core.server_address)
+            .finish_non_exhaustive()
+    }
+}
