@@ -40,7 +40,7 @@
 //!
 //! One page is enough for Rust, whose functions with large frames touch every page of them in
 //! turn. A C function may skip a page, unless it was compiled with `-fstack-clash-protection`;
-//! threads have guards of one page for the same reason.
+//! the guard of a thread is no larger.
 //!
 //! # Who owns what
 //!
@@ -61,7 +61,7 @@
 //! [`Stacks::trim`] gives back what free stacks hold, beyond a number of warm ones: the pages of
 //! a slot, or the whole chunk when none of its slots is in use. [`Stacks::hibernate`] does it for
 //! a stack in use: it copies the frames of a suspended coroutine to the heap, which are some
-//! hundred bytes, and gives all pages back; [`Stacks::wake`] copies them to where they were.
+//! hundred bytes, and gives all pages back; [`Hibernated::wake`] copies them to where they were.
 
 mod bounds;
 mod chunk;

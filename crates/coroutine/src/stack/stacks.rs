@@ -10,7 +10,30 @@ use super::pool::{Pool, Slot};
 
 /// The stacks of one worker: all of one size, reused, bounded.
 ///
-/// It stays on its thread. When it is dropped, the stacks that are in use stay valid.
+/// When it is dropped, the stacks that are in use stay valid.
+///
+/// ```
+/// use corosensei::Coroutine;
+/// use socketserver_coroutine::stack::{Config, Stack, Stacks};
+///
+/// let stacks = Stacks::new(Config { stack_size: 64 * 1024, ..Config::default() })?;
+/// let mut coroutine: Coroutine<(), u32, (), Stack> =
+///     Coroutine::with_stack(stacks.take()?, |yielder, ()| yielder.suspend(7));
+/// assert_eq!(coroutine.resume(()).as_yield(), Some(7));
+/// assert_eq!(stacks.live(), 1);
+/// drop(coroutine);
+/// assert_eq!(stacks.live(), 0);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// It stays on its thread:
+///
+/// ```compile_fail
+/// use socketserver_coroutine::stack::{Config, Stacks};
+///
+/// let stacks = Stacks::new(Config::default()).unwrap();
+/// std::thread::spawn(move || drop(stacks));
+/// ```
 #[derive(Debug)]
 pub struct Stacks {
     layout: Layout,
