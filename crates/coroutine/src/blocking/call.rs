@@ -10,18 +10,16 @@ use super::pool::Pool;
 use crate::park::{Parker, Unparker};
 
 /// What the two share.
-pub(super) struct Call<F, R> {
-    step: Mutex<Step<F, R>>,
-    caller: Unparker,
-}
+pub(super) struct Call<F, R>(Mutex<Step<F, R>>);
 
 enum Step<F, R> {
-    /// In the pool's queue.
-    Waits(F),
-    Runs,
+    /// In the pool's queue. The caller is to be woken at the end.
+    Waits(F, Unparker),
+    Runs(Unparker),
     /// Has ended, with its result or its panic.
     Ended(Result<R, Box<dyn Any + Send>>),
-    /// The caller has its result, or does not want it any more.
+    /// The caller has its result, or does not want it any more. Nothing of the caller's is kept:
+    /// its worker may end long before what runs.
     Left,
 }
 
@@ -37,8 +35,7 @@ where
     /// Those of the wait: the time is up, or the coroutine has been cut.
     pub(super) fn run(pool: &'static Pool, deadline: Option<Instant>, code: F) -> io::Result<R> {
         let parker = Parker::new();
-        let step = Mutex::new(Step::Waits(code));
-        let call = Arc::new(Self { step, caller: parker.unparker() });
+        let call = Arc::new(Self(Mutex::new(Step::Waits(code, parker.unparker()))));
         let of_pool = Arc::clone(&call);
         let waiting = Waiting(call);
         pool.submit(Box::new(move || of_pool.execute()));
@@ -54,18 +51,24 @@ where
 
     /// Calls the closure, on the pool's thread.
     fn execute(&self) {
-        let Step::Waits(code) = self.replace(Step::Runs) else {
+        let mut step = self.lock();
+        let code = match std::mem::replace(&mut *step, Step::Left) {
+            Step::Waits(code, caller) => {
+                *step = Step::Runs(caller);
+                code
+            }
             // The caller has left before its turn came.
-            self.replace(Step::Left);
-            return;
+            _ => return,
         };
+        drop(step);
         let result = catch_unwind(AssertUnwindSafe(code));
         let mut step = self.lock();
-        if matches!(*step, Step::Runs) {
+        if let Step::Runs(caller) = &*step {
+            let caller = caller.clone();
             *step = Step::Ended(result);
+            drop(step);
+            caller.unpark();
         }
-        drop(step);
-        self.caller.unpark();
     }
 }
 
@@ -81,12 +84,8 @@ impl<F, R> Call<F, R> {
         }
     }
 
-    fn replace(&self, step: Step<F, R>) -> Step<F, R> {
-        std::mem::replace(&mut *self.lock(), step)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Step<F, R>> {
-        self.step.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,7 +95,7 @@ struct Waiting<F, R>(Arc<Call<F, R>>);
 impl<F, R> Drop for Waiting<F, R> {
     fn drop(&mut self) {
         // Dropped without the lock: it is the user's.
-        let left = self.0.replace(Step::Left);
+        let left = std::mem::replace(&mut *self.0.lock(), Step::Left);
         drop(left);
     }
 }

@@ -1,8 +1,11 @@
 //! Unix stream sockets.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +76,7 @@ impl UnixStream {
     ///
     /// As `getpeername(2)` has them.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.options().peer_addr()?.as_unix().ok_or_else(not_unix)
+        unix_address(&self.0.options().peer_addr()?)
     }
 
     /// The address of this end, which mostly has no name.
@@ -82,28 +85,26 @@ impl UnixStream {
     ///
     /// As `getsockname(2)` has them.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.options().local_addr()?.as_unix().ok_or_else(not_unix)
+        unix_address(&self.0.options().local_addr()?)
     }
 }
 
 fn socket_address(address: &SocketAddr) -> io::Result<SockAddr> {
-    use std::ffi::OsStr;
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::ffi::OsStrExt;
-
     if let Some(path) = address.as_pathname() {
         return SockAddr::unix(path);
     }
     let Some(name) = address.as_abstract_name() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "an address without a name"));
     };
-    let mut path = vec![0];
-    path.extend_from_slice(name);
-    SockAddr::unix(OsStr::from_bytes(&path))
+    SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()))
 }
 
-fn not_unix() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "not an address of a Unix socket")
+fn unix_address(address: &SockAddr) -> io::Result<SocketAddr> {
+    if let Some(name) = address.as_abstract_namespace() {
+        return SocketAddr::from_abstract_name(name);
+    }
+    // An empty path stands for no name.
+    SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
 }
 
 super::socket::stream!(UnixStream, net::UnixStream);
