@@ -1,6 +1,6 @@
-use testkit::{Process, alone, role};
+use testkit::alone;
 
-use super::{mappings, small, stacks, take_all, touch};
+use super::{in_a_process_of_its_own, mappings, small, stacks, take_all, touch};
 use crate::stack::mapping::{Mapping, is_guarded, page_size};
 use crate::stack::{Config, Guards, mappings as budget};
 
@@ -53,39 +53,38 @@ fn guards_stay_when_stacks_are_trimmed() {
 /// again after a refusal.
 #[test]
 fn protected_guards_end_in_a_refusal_before_the_mappings_do() {
-    let _alone = alone();
-    let before = mappings();
-    let stacks = stacks(Config { guards: Some(Guards::Protected), ..small() });
-    let (mut taken, error) = take_all(&stacks);
-    assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory);
-    assert!(error.to_string().contains("vm.max_map_count"), "{error}");
-    assert!(taken.len() > budget::most() / 2 - 100, "{}", taken.len());
-    assert!(mappings() <= before + budget::most(), "{}", mappings());
-    std::thread::spawn(|| {}).join().expect("there are mappings for a thread");
-    taken.pop();
-    let again = stacks.take().expect("one has been given back");
-    touch(&again, 4096);
-    drop((again, taken, stacks));
-    assert!(mappings() < before + 16, "they are unmapped");
-    let stacks = super::stacks(Config { guards: Some(Guards::Protected), ..small() });
-    let _stack = stacks.take().expect("what was counted is given back");
+    const NAME: &str = "guards::protected_guards_end_in_a_refusal_before_the_mappings_do";
+
+    in_a_process_of_its_own(NAME, || {
+        let before = mappings();
+        let config = Config { guards: Some(Guards::Protected), ..small() };
+        let stacks_of_all = stacks(config);
+        let (mut taken, error) = take_all(&stacks_of_all);
+        assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory);
+        assert!(error.to_string().contains("vm.max_map_count"), "{error}");
+        assert!(taken.len() > budget::most() / 2 - 200, "{}", taken.len());
+        assert!(mappings() <= before + budget::most(), "{}", mappings());
+        std::thread::spawn(|| {}).join().expect("there are mappings for a thread");
+        taken.pop();
+        let again = stacks_of_all.take().expect("one has been given back");
+        touch(&again, 4096);
+        drop((again, taken, stacks_of_all));
+        assert!(mappings() < before + 16, "they are unmapped");
+        let _stack = stacks(config).take().expect("what was counted is given back");
+    });
 }
 
+/// Other than the stacks', here: guards of no stack take every mapping that there is.
 #[test]
 fn a_kernel_without_another_mapping_makes_an_error() {
-    const NAME: &str = "stack::tests::guards::a_kernel_without_another_mapping_makes_an_error";
+    const NAME: &str = "guards::a_kernel_without_another_mapping_makes_an_error";
 
-    if role().is_some() {
-        eprintln!("refused: {}", refusal_of_the_kernel());
-        return;
-    }
-    let _alone = alone();
-    let (status, output) = Process::of_test(NAME, "child").wait();
-    assert!(status.success(), "{output}");
-    assert!(output.contains("refused: no more stacks: vm.max_map_count"), "{output}");
+    in_a_process_of_its_own(NAME, || {
+        let refusal = refusal_of_the_kernel();
+        assert_eq!(refusal, "no more stacks: vm.max_map_count allows no more mappings");
+    });
 }
 
-/// Takes every mapping that there is, but for a few, with guards of no stack.
 fn refusal_of_the_kernel() -> String {
     let page = page_size();
     let filler = Mapping::new(200_000 * page).expect("address space");

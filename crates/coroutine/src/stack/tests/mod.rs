@@ -5,6 +5,8 @@ mod pooling;
 
 use std::io;
 
+use testkit::{Process, alone, role};
+
 use super::{Config, Guards, Stack, Stacks};
 
 /// How many mappings this process has.
@@ -43,4 +45,16 @@ fn touch(stack: &Stack, len: usize) {
 /// Whether the kernel can be asked for guards that take no mapping.
 fn has_installed_guards() -> bool {
     stacks(small()).guards() == Guards::Installed
+}
+
+/// Runs `test`, which is called `name`, in a process of its own: what it counts is the process's.
+#[track_caller]
+fn in_a_process_of_its_own(name: &str, test: fn()) {
+    if role().is_some() {
+        return test();
+    }
+    let _alone = alone();
+    let (status, output) = Process::of_test(&format!("stack::tests::{name}"), "child").wait();
+    assert!(status.success(), "{output}");
+    assert!(output.contains("1 passed"), "there is such a test: {output}");
 }

@@ -1,6 +1,6 @@
 use testkit::alone;
 
-use super::{mappings, small, stacks, take_all, touch};
+use super::{in_a_process_of_its_own, mappings, small, stacks, take_all, touch};
 use crate::stack::{Config, Stacks};
 
 #[test]
@@ -69,15 +69,17 @@ fn a_stack_outlives_what_it_was_taken_from() {
 
 #[test]
 fn all_address_space_is_unmapped_with_the_last_stack() {
-    let _alone = alone();
-    // At 16 MiB each.
-    let last: Vec<_> = (0..1000).map(|_| stacks(small()).take().unwrap()).collect();
-    let with = address_space();
-    assert!(with > 16_000 << 20, "{with} bytes");
-    drop(last);
-    // Threads of the test harness come and go meanwhile.
-    let without = address_space();
-    assert!(without < with - (14_000 << 20), "{without} bytes of {with}");
+    const NAME: &str = "pooling::all_address_space_is_unmapped_with_the_last_stack";
+
+    in_a_process_of_its_own(NAME, || {
+        // At 16 MiB each.
+        let last: Vec<_> = (0..1000).map(|_| stacks(small()).take().unwrap()).collect();
+        let with = address_space();
+        assert!(with > 16_000 << 20, "{with} bytes");
+        drop(last);
+        let without = address_space();
+        assert!(without < with - (15_000 << 20), "{without} bytes of {with}");
+    });
 }
 
 /// Bytes that this process has mapped.
@@ -89,18 +91,21 @@ fn address_space() -> usize {
 
 #[test]
 fn a_hundred_thousand_stacks_take_few_mappings() {
-    let _alone = alone();
-    if !super::has_installed_guards() {
-        return;
-    }
-    let before = mappings();
-    let stacks = stacks(small());
-    let taken: Vec<_> = (0..100_000).map(|_| stacks.take().unwrap()).collect();
-    let more = mappings() - before;
-    assert!(more <= 100_000 / 64, "{more} mappings");
-    drop(taken);
-    drop(stacks);
-    assert!(mappings() < before + 16, "they are unmapped");
+    const NAME: &str = "pooling::a_hundred_thousand_stacks_take_few_mappings";
+
+    in_a_process_of_its_own(NAME, || {
+        if !super::has_installed_guards() {
+            return;
+        }
+        let before = mappings();
+        let stacks = stacks(small());
+        let taken: Vec<_> = (0..100_000).map(|_| stacks.take().unwrap()).collect();
+        let more = mappings() - before;
+        assert!(more <= 100_000 / 64, "{more} mappings");
+        drop(taken);
+        drop(stacks);
+        assert!(mappings() < before + 16, "they are unmapped");
+    });
 }
 
 #[test]
