@@ -4,6 +4,7 @@
     cpython.py shutdown tcp|threading ROUNDS    prints how long each shutdown() took, in nanoseconds
 """
 
+import os
 import socket
 import socketserver
 import sys
@@ -12,6 +13,8 @@ import time
 
 
 class Echo(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = "BENCH_NO_DELAY" in os.environ
+
     def handle(self):
         for line in self.rfile:
             self.wfile.write(line)

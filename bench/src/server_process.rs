@@ -9,6 +9,7 @@ use crate::Result;
 use crate::child::Child;
 use crate::cpu::{Cores, Meter, Placement};
 use crate::memory::Memory;
+use crate::serve::NO_DELAY;
 
 /// A server that answers on `address`.
 #[derive(Debug)]
@@ -25,8 +26,12 @@ impl ServerProcess {
         python: &str,
         cores: &Cores,
         placement: Placement,
+        no_delay: bool,
     ) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
+        if no_delay {
+            command.env(NO_DELAY, "1");
+        }
         command.args(["serve", name, "--python", python, "--for-seconds", &LIFE_LIMIT.to_string()]);
         Self::run(command, cores, placement)
     }

@@ -155,7 +155,8 @@ impl Turns {
     /// Connects, and lets it serve a slice that is not counted: what is done once is done then.
     fn start(runs: &Runs<'_>, case: &Case, server: &str) -> Result<Self> {
         let python = &runs.options.python;
-        let mut process = ServerProcess::start(server, python, runs.cores, case.placement)?;
+        let mut process =
+            ServerProcess::start(server, python, runs.cores, case.placement, case.no_delay)?;
         let mut clients = Clients::start(case.load, process.address)?;
         clients.run(case.requests)?;
         process.begin()?;

@@ -76,6 +76,7 @@ impl Runs<'_> {
                 &self.options.python,
                 self.cores,
                 Placement::Everywhere,
+                false,
             )?;
             // What is done once, at the first connection, is not what a connection costs.
             let mut first =

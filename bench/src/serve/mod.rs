@@ -6,7 +6,9 @@ mod ours;
 mod runtimes;
 pub(crate) mod scripts;
 
+use std::env;
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -26,7 +28,8 @@ pub(crate) fn serve(name: &str, python: &str, for_seconds: Option<u32>) -> Resul
         "std-thread" => by_hand::std::threads(),
         "std-udp" => by_hand::std::udp(),
         "epoll-loop" => by_hand::epoll::serve(),
-        "epoll-udp" => by_hand::udp::serve(),
+        "uring-loop" => by_hand::uring::serve(),
+        "by-hand-udp" => by_hand::udp::serve(),
         _ if name.starts_with("cpython-") || name == "gevent" => scripts::serve(name, python),
         _ if name.starts_with("go") || name == "fork-loop" => scripts::serve(name, python),
         _ => ours::serve(name).or_else(|| runtime(name)).unwrap_or_else(|| {
@@ -55,6 +58,17 @@ fn runtime(name: &str) -> Option<Result<()>> {
 #[cfg(not(feature = "peers"))]
 fn runtime(_name: &str) -> Option<Result<()>> {
     None
+}
+
+/// With this in the environment, the peers and our own servers with a thread for each connection
+/// turn Nagle's algorithm off. Their replies go out one by one, and each would otherwise wait for
+/// the client's kernel to confirm the one before, which that delays by 40 ms.
+pub(crate) const NO_DELAY: &str = "BENCH_NO_DELAY";
+
+/// Whether Nagle's algorithm is to be turned off.
+fn no_delay() -> bool {
+    static NO: LazyLock<bool> = LazyLock::new(|| env::var_os(NO_DELAY).is_some());
+    *NO
 }
 
 /// Tells who started the server where it listens.

@@ -12,12 +12,16 @@ use socketserver::{
     StreamRequestHandler, TcpServer, ThreadingTcpServer, UdpServer,
 };
 
-use super::announce;
+use super::{announce, no_delay};
 use crate::Result;
 
 struct Echo;
 
 impl StreamRequestHandler for Echo {
+    fn disable_nagle_algorithm(&self) -> bool {
+        no_delay()
+    }
+
     fn handle(&mut self, request: &mut StreamRequest<'_>) -> socketserver::Result {
         let mut line = Vec::new();
         loop {

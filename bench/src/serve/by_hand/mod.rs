@@ -4,3 +4,4 @@ pub(super) mod epoll;
 pub(super) mod lines;
 pub(super) mod std;
 pub(super) mod udp;
+pub(super) mod uring;

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
 use crate::Result;
-use crate::serve::announce;
+use crate::serve::{announce, no_delay};
 
 /// One connection after another.
 pub(in crate::serve) fn in_turn() -> Result<()> {
@@ -36,6 +36,9 @@ pub(in crate::serve) fn udp() -> Result<()> {
 }
 
 fn echo(stream: &TcpStream) -> io::Result<()> {
+    if no_delay() {
+        stream.set_nodelay(true)?;
+    }
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     let mut line = Vec::new();

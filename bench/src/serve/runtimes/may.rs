@@ -6,7 +6,7 @@ use may::go;
 use may::net::{TcpListener, TcpStream};
 
 use crate::Result;
-use crate::serve::announce;
+use crate::serve::{announce, no_delay};
 
 pub(in crate::serve) fn tcp(workers: usize) -> Result<()> {
     may::config().set_workers(workers);
@@ -29,6 +29,9 @@ fn accept() -> io::Result<()> {
 }
 
 fn echo(stream: TcpStream) -> io::Result<()> {
+    if no_delay() {
+        stream.set_nodelay(true)?;
+    }
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
     loop {

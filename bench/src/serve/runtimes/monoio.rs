@@ -7,7 +7,7 @@ use monoio::net::{TcpListener, TcpStream};
 use monoio::{FusionDriver, RuntimeBuilder};
 
 use crate::Result;
-use crate::serve::announce;
+use crate::serve::{announce, no_delay};
 
 pub(in crate::serve) fn tcp() -> Result<()> {
     let mut runtime = RuntimeBuilder::<FusionDriver>::new().enable_timer().build()?;
@@ -29,6 +29,9 @@ async fn accept() -> io::Result<()> {
 }
 
 async fn echo(stream: TcpStream) -> io::Result<()> {
+    if no_delay() {
+        stream.set_nodelay(true)?;
+    }
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();

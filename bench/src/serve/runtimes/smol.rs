@@ -8,7 +8,7 @@ use smol::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use smol::net::{TcpListener, TcpStream};
 
 use crate::Result;
-use crate::serve::announce;
+use crate::serve::{announce, no_delay};
 
 pub(in crate::serve) fn tcp() -> Result<()> {
     let executor = Rc::new(LocalExecutor::new());
@@ -31,6 +31,9 @@ async fn accept(executor: &LocalExecutor<'_>) -> io::Result<()> {
 }
 
 async fn echo(stream: TcpStream) -> io::Result<()> {
+    if no_delay() {
+        stream.set_nodelay(true)?;
+    }
     let mut reader = BufReader::new(stream.clone());
     let mut writer = stream;
     let mut line = String::new();

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Result;
-use crate::serve::announce;
+use crate::serve::{announce, no_delay};
 
 /// All tasks on this thread, or on so many others.
 pub(super) fn runtime(workers: Option<NonZeroUsize>) -> io::Result<Runtime> {
@@ -40,6 +40,9 @@ async fn accept() -> io::Result<()> {
 }
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    if no_delay() {
+        stream.set_nodelay(true)?;
+    }
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     let mut line = String::new();
