@@ -1,5 +1,7 @@
 //! What blocks, called from coroutines.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
+
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,5 +1,7 @@
 //! Connecting to other servers, from threads and from coroutines on either back end.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
@@ -191,9 +193,8 @@ fn a_read_and_a_write_end_with_their_timeouts() {
         assert_eq!(zero.kind(), ErrorKind::InvalidInput);
         assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::TimedOut);
         let full = loop {
-            match stream.write(&[0; 65536]) {
-                Ok(_) => {}
-                Err(error) => break error,
+            if let Err(error) = stream.write_all(&[0; 65536]) {
+                break error;
             }
         };
         assert_eq!(full.kind(), ErrorKind::TimedOut);

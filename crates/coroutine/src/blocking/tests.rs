@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
+
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};

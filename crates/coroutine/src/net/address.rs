@@ -21,6 +21,7 @@ pub trait ToSocketAddrs: sealed::Sealed {
 mod sealed {
     use std::net::SocketAddr;
 
+    #[expect(unnameable_types, reason = "so that nobody else implements it")]
     pub trait Sealed {}
 
     impl<T: Sealed + ?Sized> Sealed for &T {}

@@ -10,7 +10,7 @@ pub(super) use crate::park::{Parker, Unparker};
 pub(super) use loom::sync::{Mutex, MutexGuard};
 
 #[cfg(all(loom, test))]
-pub(super) use self::model::{Parker, Unparker};
+pub(super) use self::model::{Parker, Unparker, cut};
 
 /// A `const fn`; a plain one for loom, whose locks are not made at compile time.
 macro_rules! const_fn {
@@ -27,28 +27,34 @@ pub(super) use const_fn;
 
 #[cfg(all(loom, test))]
 mod model {
+    use std::cell::Cell;
     use std::io;
+    use std::sync::PoisonError;
     use std::time::Instant;
 
-    use loom::sync::Arc;
-    use loom::sync::atomic::{AtomicBool, Ordering};
-    use loom::thread::{self, Thread};
+    use loom::sync::{Arc, Condvar, Mutex};
 
-    /// The crate's parker over loom's threads. There is no clock in a model: a wait that has a
+    loom::thread_local! {
+        /// Whether a wait of this thread with a deadline is cut, and does not time out.
+        static IS_CUT: Cell<bool> = Cell::new(false);
+    }
+
+    /// From now on waits of the thread that calls, if they have a deadline, are cut.
+    pub(in crate::sync) fn cut() {
+        IS_CUT.with(|is_cut| is_cut.set(true));
+    }
+
+    /// The crate's parker over loom's locks. There is no clock in a model: a wait that has a
     /// deadline ends at once when it has no token, which meets every other step of the others.
     #[derive(Debug)]
     pub(in crate::sync) struct Parker(Unparker);
 
     #[derive(Clone, Debug)]
-    pub(in crate::sync) struct Unparker {
-        is_set: Arc<AtomicBool>,
-        thread: Thread,
-    }
+    pub(in crate::sync) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
 
     impl Parker {
         pub(in crate::sync) fn new() -> Self {
-            let is_set = Arc::new(AtomicBool::new(false));
-            Self(Unparker { is_set, thread: thread::current() })
+            Self(Unparker(Arc::new((Mutex::new(false), Condvar::new()))))
         }
 
         pub(in crate::sync) fn unparker(&self) -> Unparker {
@@ -56,11 +62,15 @@ mod model {
         }
 
         pub(in crate::sync) fn park(&self, deadline: Option<Instant>) -> io::Result<()> {
-            while !self.0.is_set.swap(false, Ordering::Acquire) {
+            let (token, is_given) = &*self.0.0;
+            let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
+            while !std::mem::take(&mut *token) {
                 if deadline.is_some() {
-                    return Err(io::ErrorKind::TimedOut.into());
+                    let is_cut = IS_CUT.with(Cell::get);
+                    let kinds = (io::ErrorKind::ConnectionAborted, io::ErrorKind::TimedOut);
+                    return Err(if is_cut { kinds.0 } else { kinds.1 }.into());
                 }
-                thread::park();
+                token = is_given.wait(token).unwrap_or_else(PoisonError::into_inner);
             }
             Ok(())
         }
@@ -68,8 +78,8 @@ mod model {
 
     impl Unparker {
         pub(in crate::sync) fn unpark(&self) {
-            self.is_set.store(true, Ordering::Release);
-            self.thread.unpark();
+            *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            self.0.1.notify_one();
         }
     }
 }

@@ -151,7 +151,7 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.0.0);
         state.senders -= 1;
-        let waiters = if state.senders == 0 { state.receiving.unparkers() } else { Vec::new() };
+        let waiters = state.told_the_end();
         drop(state);
         wake(waiters);
     }
@@ -217,7 +217,11 @@ impl<T> Receiver<T> {
         let place = Receiving(state.receiving.join(parker.unparker(), ()));
         drop(state);
         match wait(&self.0.0, place, &parker, until) {
-            Ok(value) => value.ok_or(RecvTimeoutError::Disconnected),
+            Ok(Some((value, others))) => {
+                wake(others);
+                Ok(value)
+            }
+            Ok(None) => Err(RecvTimeoutError::Disconnected),
             Err((error, ())) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(RecvTimeoutError::Timeout)
             }

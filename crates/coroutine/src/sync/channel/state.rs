@@ -66,9 +66,19 @@ impl<T> State<T> {
         match self.sending.next() {
             // Without a buffer it goes from hand to hand.
             Some(first) => Ok((first.value, Some(first.unparker))),
-            None if self.senders == 0 => Err(TryRecvError::Disconnected),
+            None if self.is_over() => Err(TryRecvError::Disconnected),
             None => Err(TryRecvError::Empty),
         }
+    }
+
+    /// Whether nothing will come any more. What was given and not taken may yet be handed on.
+    fn is_over(&self) -> bool {
+        self.senders == 0 && self.given.is_empty()
+    }
+
+    /// Those who are to be told that nothing will come any more, if it is so.
+    pub(super) fn told_the_end(&self) -> Vec<Unparker> {
+        if self.is_over() { self.receiving.unparkers() } else { Vec::new() }
     }
 
     /// Takes back what was given to a receiver that has left. Its sender was told that it was
@@ -97,15 +107,16 @@ impl<T> State<T> {
 pub(super) struct Receiving(pub(super) u64);
 
 impl<T> Place<State<T>> for Receiving {
-    /// `None` when there is no sender any more.
-    type Given = Option<T>;
+    /// The value, with those who are to be woken because it was the last; `None` when nothing
+    /// will come any more.
+    type Given = Option<(T, Vec<Unparker>)>;
     type Left = ();
 
-    fn take(&self, state: &mut State<T>) -> Option<Option<T>> {
+    fn take(&self, state: &mut State<T>) -> Option<Self::Given> {
         if let Some(value) = state.take_given(self.0) {
-            return Some(Some(value));
+            return Some(Some((value, state.told_the_end())));
         }
-        if state.senders > 0 {
+        if !state.is_over() {
             return None;
         }
         state.receiving.leave(self.0);
@@ -128,7 +139,7 @@ impl<T> Place<State<T>> for Sending {
     /// The value, unless it was taken.
     type Left = Option<T>;
 
-    fn take(&self, state: &mut State<T>) -> Option<Option<T>> {
+    fn take(&self, state: &mut State<T>) -> Option<Self::Given> {
         if !state.sending.contains(self.0) {
             return Some(None);
         }
