@@ -54,6 +54,23 @@ fn echo_server(clients: usize) -> (SocketAddr, thread::JoinHandle<()>) {
     (address, server)
 }
 
+/// A server whose queue is full, and which accepts nobody; with the sockets that make it so.
+fn full_server() -> (SocketAddr, Vec<Socket>) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut sockets = vec![listener];
+    for _ in 0..4 {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        drop(client.connect(&address));
+        sockets.push(client);
+    }
+    (address.as_socket().unwrap(), sockets)
+}
+
 /// A port on which nobody listens.
 fn nobody() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
@@ -157,25 +174,10 @@ fn names_and_numbers_are_resolved() {
 #[test]
 fn a_peer_that_does_not_accept_is_given_up_after_the_timeout() {
     everywhere(|| {
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
-        listener.bind(&any.into()).unwrap();
-        listener.listen(0).unwrap();
-        let address = listener.local_addr().unwrap();
-        // They fill its queue.
-        let clients: Vec<_> = (0..4)
-            .map(|_| {
-                let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-                client.set_nonblocking(true).unwrap();
-                drop(client.connect(&address));
-                client
-            })
-            .collect();
-        let address = address.as_socket().unwrap();
+        let (address, _full) = full_server();
         // One limit for all of them.
         let error = TcpStream::connect_timeout(&[address; 50][..], SHORT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        drop(clients);
     });
 }
 
@@ -365,6 +367,7 @@ fn a_coroutine_that_is_cut_is_told_so_and_its_stream_is_closed() {
     let _alone = testkit::alone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
+    let (full, _full) = full_server();
     let kinds = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&kinds);
     run(&Config::default(), move || {
@@ -374,8 +377,7 @@ fn a_coroutine_that_is_cut_is_told_so_and_its_stream_is_closed() {
             told.send(()).unwrap();
             let error = stream.read(&mut [0; 8]).unwrap_err();
             noted.lock().unwrap().push(error.kind());
-            // What is reached by a name needs a wait for its resolution.
-            let error = TcpStream::connect("localhost:1").unwrap_err();
+            let error = TcpStream::connect(full).unwrap_err();
             noted.lock().unwrap().push(error.kind());
             let unwound = catch_unwind(AssertUnwindSafe(|| {
                 let _stream = stream;

@@ -258,7 +258,7 @@ fn an_unbounded_channel_never_makes_a_sender_wait() {
 
 #[test]
 fn a_value_may_use_its_own_channel_as_it_is_dropped() {
-    struct Last(socketserver_coroutine::sync::Sender<Last>);
+    struct Last(socketserver_coroutine::sync::Sender<Self>);
     impl Drop for Last {
         fn drop(&mut self) {
             assert!(self.0.is_empty(), "no lock is held");
