@@ -56,6 +56,7 @@ fn a_ring_does_nothing_in_a_forked_child() {
     let mut ring = Some(ring(&SMALL));
     let (server, mut client) = pair();
     let (go, mut gate) = UnixStream::pair().unwrap();
+    gate.set_read_timeout(Some(2 * DEADLINE)).unwrap();
     client.write_all(b"parent").unwrap();
     let in_parent = ring.as_mut().unwrap();
     in_parent.recv(&server, 0, 1);
