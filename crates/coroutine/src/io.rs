@@ -15,7 +15,7 @@ use rustix::net::{RecvFlags, SendFlags};
 pub use socketserver_sys::descriptor::Interest;
 use socketserver_sys::descriptor::wait as poll;
 
-use crate::park::was_cut;
+use crate::park::{Parker, was_cut};
 use crate::reactor::{Attempt, Watched};
 use crate::scheduler::{Id, Woken};
 use crate::worker::Worker;
@@ -381,15 +381,16 @@ impl Listening {
         Ok(Self { worker, watched: Some(watched) })
     }
 
-    /// Waits until there may be a connection, or somebody has unparked the coroutine, or `timeout`
-    /// has passed.
+    /// Waits until there may be a connection, or `parker`, which is the coroutine's own, is unparked.
     ///
     /// # Errors
     ///
     /// That the coroutine has been cut.
-    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        match self.worker.wait(deadline, true) {
+    pub fn wait(&self, parker: &Parker) -> io::Result<()> {
+        if parker.take() {
+            return Ok(());
+        }
+        match self.worker.wait(None, true) {
             Woken::Cut => Err(was_cut()),
             Woken::Event | Woken::TimedOut => Ok(()),
         }

@@ -77,6 +77,11 @@ impl Parker {
         self.wait(deadline, false)
     }
 
+    /// Takes the token, if it is there, without waiting.
+    pub fn take(&self) -> bool {
+        self.token.is_set.swap(false, Ordering::Acquire)
+    }
+
     fn wait(&self, deadline: Option<Instant>, can_be_cut: bool) -> io::Result<()> {
         if let Owner::Thread(_) = self.token.owner
             && !self.token.is_set.load(Ordering::Relaxed)
@@ -84,7 +89,7 @@ impl Parker {
             before_thread_waits();
         }
         loop {
-            if self.token.is_set.swap(false, Ordering::Acquire) {
+            if self.take() {
                 return Ok(());
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -100,7 +105,7 @@ impl Parker {
                     };
                     if worker.wait(deadline, can_be_cut) == Woken::Cut
                         && can_be_cut
-                        && !self.token.is_set.swap(false, Ordering::Acquire)
+                        && !self.take()
                     {
                         return Err(was_cut());
                     }

@@ -1,10 +1,12 @@
-use std::io::Read;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+
+use socketserver_coroutine::io;
 
 use crate::DEADLINE;
 
-/// Holds threads and forked children up until it is opened.
+/// Holds threads, coroutines and forked children up until it is opened.
 #[derive(Debug)]
 pub struct Gate {
     inside: UnixStream,
@@ -24,12 +26,8 @@ impl Gate {
     ///
     /// When no socket can be had.
     pub fn new() -> Self {
-        let pair = UnixStream::pair().and_then(|(inside, outside)| {
-            inside.set_read_timeout(Some(DEADLINE))?;
-            Ok(Self { inside, outside })
-        });
-        match pair {
-            Ok(gate) => gate,
+        match UnixStream::pair() {
+            Ok((inside, outside)) => Self { inside, outside },
             Err(error) => panic!("cannot make a gate: {error}"),
         }
     }
@@ -37,7 +35,7 @@ impl Gate {
     /// Waits until the gate is open. Returns whether it is: nobody is held longer than the
     /// deadline.
     pub fn pass(&self) -> bool {
-        matches!((&self.inside).read(&mut [0]), Ok(0))
+        matches!(io::recv(self.inside.as_fd(), &mut [0], Some(DEADLINE)), Ok(0))
     }
 
     /// Lets everybody through, from now on.

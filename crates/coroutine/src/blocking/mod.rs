@@ -29,7 +29,7 @@ static POOL: Pool = Pool::new(BLOCKING_THREADS);
 ///
 /// It is for what waits by no means of this crate: files, `std::process`, a client library with
 /// sockets of its own; and for what computes for so long that the worker's others would notice.
-/// The way there and back costs some 50 us.
+/// The way there and back takes tens of microseconds.
 ///
 /// The threads are shared by the whole process. They are made when they are needed, up to
 /// [`BLOCKING_THREADS`] or what [`set_blocking_threads`] says, named `blocking-` and a number, and

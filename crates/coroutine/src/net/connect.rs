@@ -21,8 +21,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 /// `socket(2)` and `connect(2)` have them.
 pub(super) fn connect(address: &SockAddr, deadline: Option<Instant>) -> io::Result<Socket> {
     let domain = Domain::from(i32::from(address.family()));
-    let socket = Socket::new(domain, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), None)?;
     let mut pause = PAUSE.0;
     loop {
         match socket.connect(address) {
@@ -40,7 +39,8 @@ pub(super) fn connect(address: &SockAddr, deadline: Option<Instant>) -> io::Resu
             Err(error) => return Err(error),
         }
     }
-    socket.set_nonblocking(false)?;
+    // One call, where fcntl(2) takes two.
+    rustix::io::ioctl_fionbio(&socket, false)?;
     Ok(socket)
 }
 

@@ -23,18 +23,22 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Takes over a socket; the worker adopts it if a coroutine calls.
+    /// Takes over a socket as it is after `connect`; the worker adopts it if a coroutine calls.
     pub(super) fn new(fd: OwnedFd) -> Self {
         let home = Worker::current().map(|worker| Arc::clone(worker.remote()));
         crate::io::adopt(fd.as_fd());
-        let (read, write) = {
-            let socket = SockRef::from(&fd);
-            // Should it have been made elsewhere.
-            let _ = socket.set_nonblocking(false);
-            (socket.read_timeout().unwrap_or(None), socket.write_timeout().unwrap_or(None))
-        };
-        let (read_timeout, write_timeout) = (Timeout::new(read), Timeout::new(write));
+        let (read_timeout, write_timeout) = (Timeout::default(), Timeout::default());
         Self { fd: Some(fd), home, read_timeout, write_timeout }
+    }
+
+    /// As [`new`](Self::new), of one that was made elsewhere: with the time-outs that it has.
+    pub(super) fn take_over(fd: OwnedFd) -> Self {
+        let socket = Self::new(fd);
+        let options = socket.options();
+        let _ = options.set_nonblocking(false);
+        socket.read_timeout.set(options.read_timeout().unwrap_or(None));
+        socket.write_timeout.set(options.write_timeout().unwrap_or(None));
+        socket
     }
 
     /// The descriptor, as nobody's any more; a duplicate when it is in use elsewhere.
@@ -116,16 +120,10 @@ fn is_here(home: &Arc<Remote>) -> bool {
 }
 
 /// A limit in nanoseconds; 0 for none.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Timeout(AtomicU64);
 
 impl Timeout {
-    fn new(timeout: Option<Duration>) -> Self {
-        let timer = Self(AtomicU64::new(0));
-        timer.set(timeout);
-        timer
-    }
-
     fn get(&self) -> Option<Duration> {
         let nanos = self.0.load(Ordering::Relaxed);
         (nanos > 0).then(|| Duration::from_nanos(nanos))
@@ -224,7 +222,7 @@ macro_rules! stream {
         /// calls; then nobody else may have a duplicate of it that is read or written.
         impl From<$std> for $stream {
             fn from(stream: $std) -> Self {
-                Self(Arc::new(Socket::new(OwnedFd::from(stream))))
+                Self(Arc::new(Socket::take_over(OwnedFd::from(stream))))
             }
         }
 

@@ -36,8 +36,8 @@ use std::io;
 use crate::park;
 
 pub use self::channel::{
-    Iter, Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError,
-    TrySendError, channel, unbounded_channel,
+    IntoIter, Iter, Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError, channel, unbounded_channel,
 };
 pub use self::condvar::Condvar;
 pub use self::event::Event;

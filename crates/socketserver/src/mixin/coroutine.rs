@@ -82,7 +82,7 @@ impl Coroutine {
         if let Some(running) = &*running {
             return Ok(Arc::clone(running));
         }
-        let workers = Workers::start("socketserver", self.workers, &self.config())?;
+        let workers = Workers::start("socketserver-co", self.workers, &self.config())?;
         let room = match self.room.get() {
             Some(room) => Arc::clone(room),
             None => Arc::new(Waker::new()?),

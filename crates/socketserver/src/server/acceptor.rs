@@ -190,6 +190,8 @@ impl<T: Transport, S: BaseServer<T>> Acceptor for ServerAcceptor<T, S> {
         if let Some(what) = self.core.transport.take_fallback(&self.core.socket) {
             self.core.observe(&Event::FallBack { what });
         }
+        // The pass of a loop, as that of the serving thread is.
+        self.core.hook("service_actions", || self.core.server.service_actions());
         result
     }
 }

@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "no test binary uses all of it")]
 
 mod caller;
+mod coroutines;
 mod place;
 mod script;
 mod traced;
@@ -23,6 +24,7 @@ use socketserver::{
 use testkit::DEADLINE;
 
 pub(crate) use self::caller::Caller;
+pub(crate) use self::coroutines::{CoroutineEpoll, CoroutineIoUring};
 pub(crate) use self::place::Place;
 pub(crate) use self::script::{Hooks, Script};
 pub(crate) use self::traced::Traced;
@@ -273,7 +275,7 @@ impl<T: Wire, M: Mix<T>> Deref for Served<T, M> {
 
 /// Makes a `#[test]` of each generic test for each transport with each mix-in:
 /// `common::matrix!(serving::one)` makes `tcp::synchronous::one`, which calls
-/// `crate::serving::one::<Tcp, Synchronous>()`, and eleven more.
+/// `crate::serving::one::<Tcp, Synchronous>()`, and nineteen more.
 macro_rules! matrix {
     ($($module:ident::$test:ident),+ $(,)?) => {
         $crate::common::matrix!(@transport tcp Tcp [$($module::$test)+]);
@@ -283,14 +285,20 @@ macro_rules! matrix {
     };
     (@transport $name:ident $transport:ident $tests:tt) => {
         mod $name {
+            use socketserver::mixin::{Forking, Synchronous, Threading};
+
+            use crate::common::{CoroutineEpoll, CoroutineIoUring};
+
             $crate::common::matrix!(@mixin synchronous $transport Synchronous $tests);
             $crate::common::matrix!(@mixin threading $transport Threading $tests);
             $crate::common::matrix!(@mixin forking $transport Forking $tests);
+            $crate::common::matrix!(@mixin coroutine_epoll $transport CoroutineEpoll $tests);
+            $crate::common::matrix!(@mixin coroutine_io_uring $transport CoroutineIoUring $tests);
         }
     };
     (@mixin $name:ident $transport:ident $mixin:ident [$($module:ident::$test:ident)+]) => {
         mod $name {
-            use socketserver::mixin::$mixin as MixIn;
+            use super::$mixin as MixIn;
             use socketserver::transport::$transport as Transport;
 
             $(#[test]

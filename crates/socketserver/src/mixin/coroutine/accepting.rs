@@ -50,10 +50,10 @@ where
             Taken::Over => return,
         }
         let waited = match &listening {
-            Some(listening) => listening.wait(None),
+            Some(listening) => listening.wait(&parker),
             // What came before it was watched is told at once.
             None => match Listening::new(acceptor.fileno()) {
-                Ok(new) => listening.insert(new).wait(None),
+                Ok(new) => listening.insert(new).wait(&parker),
                 Err(_) => pause_for(&parker, UNWATCHED),
             },
         };
