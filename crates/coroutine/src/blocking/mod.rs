@@ -66,8 +66,8 @@ where
     until(None, code).unwrap_or_else(|_cut| park::unwind())
 }
 
-/// As [`blocking`], but waits no longer than until `deadline`; with one, it waits for the pool
-/// on an ordinary thread too.
+/// As [`blocking`], but waits no longer than until `deadline`. On an ordinary thread it just calls
+/// `code`, however long that takes: a forked child has none of the pool's threads.
 ///
 /// # Errors
 ///
@@ -77,11 +77,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    if deadline.is_some() || park::in_coroutine() {
-        Call::run(&POOL, deadline, code)
-    } else {
-        Ok(code())
-    }
+    if park::in_coroutine() { Call::run(&POOL, deadline, code) } else { Ok(code()) }
 }
 
 /// Bounds the threads of [`blocking`] from now on. If there are more, as many end, each when it is

@@ -52,7 +52,8 @@ impl TcpStream {
     }
 
     /// As [`connect`](Self::connect), but takes no longer than `timeout` in all, however many the
-    /// addresses. Unlike std's it resolves names too, within that time.
+    /// addresses. Unlike std's it resolves names too: in a coroutine within that time; on an
+    /// ordinary thread the resolution itself is not cut short.
     ///
     /// # Errors
     ///

@@ -19,6 +19,13 @@
 //! then does, with `ConnectionAborted` or what its own error type has for it. A wait that cannot,
 //! such as [`Mutex::lock`], unwinds the coroutine instead, with [`Cut`](crate::Cut).
 //! What needs no wait succeeds as before.
+//!
+//! # In destructors
+//!
+//! While a panic or a cut unwinds a coroutine, no other can run on its worker, so that a wait in a
+//! destructor blocks the thread. What it waits for must then come from elsewhere: a destructor that
+//! locks a [`Mutex`] whose holder waits, on the same worker, waits for ever. Take
+//! [`Mutex::try_lock`] there, or do not hold across a wait what destructors lock.
 
 mod channel;
 mod condvar;
