@@ -12,6 +12,8 @@ mod memory;
 mod options;
 mod output;
 mod plan;
+mod plot;
+mod plots;
 mod progress;
 mod report;
 mod roster;
@@ -105,6 +107,7 @@ fn compare(options: &Options) -> Result<ExitCode> {
     let text = format!("# Figures\n\n{heading}{}", report.markdown);
     writeln!(io::stdout(), "\n{}", text.trim_end())?;
     if let Some(folder) = &options.write {
+        plots::write(&folder.join("plots"), &results)?;
         write_report(&folder.join("RESULTS.md"), &text)?;
     }
     let failed = !results.failures.is_empty() || options.check && report.missed > 0;

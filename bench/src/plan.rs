@@ -390,7 +390,7 @@ pub(crate) const IDLE: &[Idle] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
-            "threading",
+            "std-thread",
             "tokio",
             "monoio",
             "may",

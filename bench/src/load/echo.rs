@@ -9,7 +9,7 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::ready::Ready;
-use super::{Histogram, LINE, REPLY_LIMIT, check, line};
+use super::{Histogram, LINE, REPLY_LIMIT, check, compare, line};
 use crate::Result;
 
 /// All connections to one server, played from one thread.
@@ -28,10 +28,16 @@ impl Echo {
         let mut players = Vec::with_capacity(connections);
         for index in 0..connections {
             let stream = super::connect(address, index)?;
+            stream.set_nodelay(true)?;
+            if index % BURST == BURST - 1 {
+                greet(&stream)?;
+            }
             players.push(Player::new(stream));
         }
         let mut ready = None;
-        if connections > 1 {
+        if let [player] = &players[..] {
+            player.stream.set_read_timeout(Some(REPLY_LIMIT))?;
+        } else {
             let mut set = Ready::new()?;
             for (index, player) in players.iter().enumerate() {
                 player.stream.set_nonblocking(true)?;
@@ -84,6 +90,7 @@ impl Echo {
         }
         for player in &self.players {
             player.stream.set_nonblocking(false)?;
+            player.stream.set_read_timeout(Some(REPLY_LIMIT))?;
             let surplus = (&player.stream).read(&mut [0; LINE])?;
             if surplus > 0 {
                 return Err(format!("{surplus} bytes too many").into());
@@ -92,6 +99,19 @@ impl Echo {
         Ok(())
     }
 }
+
+/// Waits until the server has accepted this connection, and so all before it. Otherwise its queue
+/// overflows when there are many, and the kernel lets clients wait for seconds.
+fn greet(mut stream: &TcpStream) -> Result<()> {
+    stream.set_read_timeout(Some(REPLY_LIMIT))?;
+    stream.write_all(&line(0))?;
+    let mut reply = [0; LINE];
+    stream.read_exact(&mut reply)?;
+    compare(0, &reply)
+}
+
+/// Less than the listen queue of any server has room for.
+const BURST: usize = 64;
 
 /// One end of a game of ping-pong.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::ready::Ready;
-use super::{Histogram, LINE, check, compare, connect, line};
+use super::{Histogram, LINE, REPLY_LIMIT, check, compare, connect, line};
 use crate::Result;
 
 /// The clients of one server.
@@ -31,9 +31,10 @@ impl Line {
         deadline: Instant,
         took: &mut Histogram,
     ) -> Result<()> {
+        let is_alone = self.ready.is_none();
         let mut under_way = 0;
         for (index, client) in self.clients.iter_mut().enumerate() {
-            *client = Client::start(self.address, numbers.next())?;
+            *client = Client::start(self.address, numbers.next(), is_alone)?;
             if let Some(Client { stream, .. }) = client {
                 under_way += 1;
                 self.ready.as_mut().map_or(Ok(()), |ready| ready.add(stream, index))?;
@@ -42,14 +43,14 @@ impl Line {
         while under_way > 0 {
             check(deadline)?;
             let indices = self.ready.as_mut().map(Ready::wait).transpose()?;
-            for index in indices.into_iter().flatten().chain(self.ready.is_none().then_some(0)) {
+            for index in indices.into_iter().flatten().chain(is_alone.then_some(0)) {
                 let client = &mut self.clients[index];
                 let Some(since) = client.as_mut().map_or(Ok(None), Client::receive)? else {
                     continue;
                 };
                 took.record(since.elapsed());
                 *client = None;
-                *client = Client::start(self.address, numbers.next())?;
+                *client = Client::start(self.address, numbers.next(), is_alone)?;
                 match (client, &mut self.ready) {
                     (None, _) => under_way -= 1,
                     (Some(client), Some(ready)) => ready.add(&client.stream, index)?,
@@ -72,11 +73,13 @@ struct Client {
 }
 
 impl Client {
-    fn start(address: SocketAddr, number: Option<usize>) -> Result<Option<Self>> {
+    fn start(address: SocketAddr, number: Option<usize>, is_alone: bool) -> Result<Option<Self>> {
         let Some(number) = number else { return Ok(None) };
         let since = Instant::now();
-        // Over loopback, connecting waits for nobody: the kernel of both sides is the same.
         let mut stream = connect(address, 0)?;
+        if is_alone {
+            stream.set_read_timeout(Some(REPLY_LIMIT))?;
+        }
         stream.write_all(&line(number))?;
         Ok(Some(Self { stream, number, since, reply: [0; LINE], filled: 0 }))
     }

@@ -152,23 +152,17 @@ struct Figures {
 }
 
 impl Turns {
-    /// Connects, and lets it serve a slice that is not counted: what is done once is done then.
+    /// Connects, and lets it serve half a slice that is not counted: what is done once is done then.
     fn start(runs: &Runs<'_>, case: &Case, server: &str) -> Result<Self> {
         let python = &runs.options.python;
         let mut process =
             ServerProcess::start(server, python, runs.cores, case.placement, case.no_delay)?;
         let mut clients = Clients::start(case.load, process.address)?;
-        clients.run(case.requests)?;
+        let warming = case.requests / 2;
+        clients.run(warming)?;
         process.begin()?;
         let replies = Histogram::default();
-        Ok(Self {
-            process,
-            clients,
-            warming: case.requests,
-            requests: 0,
-            took: Duration::ZERO,
-            replies,
-        })
+        Ok(Self { process, clients, warming, requests: 0, took: Duration::ZERO, replies })
     }
 
     fn slice(&mut self, requests: usize) -> Result<()> {
