@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net as std_unix;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +13,11 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use socketserver_coroutine::blocking::{BLOCKING_THREADS, blocking, set_blocking_threads};
 use socketserver_coroutine::net::{TcpStream, ToSocketAddrs, UnixStream};
 use socketserver_coroutine::sync::channel;
 use socketserver_coroutine::{Backend, Config, Cut, run, spawn, yield_now};
-use testkit::{DEADLINE, descriptors, socket_path};
+use testkit::{DEADLINE, Gate, descriptors, socket_path};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -179,6 +181,23 @@ fn a_peer_that_does_not_accept_is_given_up_after_the_timeout() {
         let error = TcpStream::connect_timeout(&[address; 50][..], SHORT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     });
+}
+
+#[test]
+fn a_resolution_that_must_wait_for_a_thread_is_given_up_after_the_timeout() {
+    let _alone = testkit::alone();
+    set_blocking_threads(NonZeroUsize::MIN);
+    in_coroutines(|| {
+        let gate = Arc::new(Gate::new());
+        let inside = Arc::clone(&gate);
+        let busy = spawn(move || blocking(move || inside.pass()));
+        yield_now();
+        let error = TcpStream::connect_timeout("localhost:1", SHORT).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        gate.open();
+        assert!(busy.join().unwrap());
+    });
+    set_blocking_threads(NonZeroUsize::new(BLOCKING_THREADS).unwrap());
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::pool::Pool;
-use crate::park::{Parker, Unparker};
+use crate::sync::shim::{Mutex, MutexGuard, Parker, Unparker};
 
 /// What the two share.
 pub(super) struct Call<F, R>(Mutex<Step<F, R>>);
@@ -62,11 +62,10 @@ where
         };
         drop(step);
         let result = catch_unwind(AssertUnwindSafe(code));
+        // Under the lock: when the caller has its result, nothing of its worker's is held here.
         let mut step = self.lock();
-        if let Step::Runs(caller) = &*step {
-            let caller = caller.clone();
+        if let Step::Runs(caller) = std::mem::replace(&mut *step, Step::Left) {
             *step = Step::Ended(result);
-            drop(step);
             caller.unpark();
         }
     }

@@ -1,12 +1,15 @@
 //! Calls that block the thread, made elsewhere.
 
 mod call;
+#[cfg(all(loom, test))]
+mod models;
 mod pool;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use self::call::Call;
@@ -22,7 +25,7 @@ use crate::park;
 /// that all of them take 20 MB.
 pub const BLOCKING_THREADS: usize = 512;
 
-static POOL: Pool = Pool::new(BLOCKING_THREADS);
+static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::new(BLOCKING_THREADS));
 
 /// Runs `code` on a thread where it may block, parks the coroutine until it has ended, and returns
 /// what it returned. On an ordinary thread it just calls `code`.

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::park::{Parker, Unparker};
+use crate::sync::shim::{Builder, Mutex, MutexGuard, Parker, Unparker};
 
 /// How long a thread waits for something to do before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -43,7 +42,8 @@ impl std::fmt::Debug for State {
 }
 
 impl Pool {
-    pub(super) const fn new(max: usize) -> Self {
+    /// One without threads, and with no more than `max` later.
+    pub(super) fn new(max: usize) -> Self {
         let state = Mutex::new(State {
             jobs: VecDeque::new(),
             idle: VecDeque::new(),
@@ -118,7 +118,7 @@ impl Pool {
 
     /// Starts the thread that was reserved. Returns whether the system gave one.
     fn start(&'static self, number: u64) -> bool {
-        let thread = thread::Builder::new().name(format!("blocking-{number}"));
+        let thread = Builder::new().name(format!("blocking-{number}"));
         let is_started = thread.spawn(move || self.serve(number)).is_ok();
         if !is_started {
             self.lock().threads -= 1;
@@ -131,6 +131,8 @@ impl Pool {
         let parker = Parker::new();
         let mut state = self.lock();
         loop {
+            // Of those that are awake as many stay as were woken for jobs: `set_max` wakes one more
+            // for each that is to end, or has woken all.
             if state.threads > state.max {
                 break;
             }
@@ -158,12 +160,6 @@ impl Pool {
             }
         }
         state.threads -= 1;
-        // Woken for a job, and surplus: somebody else must look for it.
-        let instead = if state.jobs.is_empty() { None } else { state.idle.pop_back() };
-        drop(state);
-        if let Some((_, unparker)) = instead {
-            unparker.unpark();
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -35,7 +35,7 @@ mod models;
 mod mutex;
 mod queue;
 mod semaphore;
-mod shim;
+pub(crate) mod shim;
 mod wait_group;
 
 use std::io;

@@ -1,16 +1,22 @@
-//! What the protocol of waiting is built on: std and the crate's parker, or loom's models of both.
+//! What the protocols of waiting, and of the threads that block, are built on: std and the crate's parker, or loom's models of both.
 
 #[cfg(not(all(loom, test)))]
-pub(super) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(not(all(loom, test)))]
-pub(super) use crate::park::{Parker, Unparker};
+pub(crate) use std::thread::Builder;
+
+#[cfg(not(all(loom, test)))]
+pub(crate) use crate::park::{Parker, Unparker};
 
 #[cfg(all(loom, test))]
-pub(super) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 #[cfg(all(loom, test))]
-pub(super) use self::model::{Parker, Unparker, cut};
+pub(crate) use loom::thread::Builder;
+
+#[cfg(all(loom, test))]
+pub(crate) use self::model::{Parker, Unparker, cut};
 
 /// A `const fn`; a plain one for loom, whose locks are not made at compile time.
 macro_rules! const_fn {
@@ -40,28 +46,28 @@ mod model {
     }
 
     /// From now on waits of the thread that calls, if they have a deadline, are cut.
-    pub(in crate::sync) fn cut() {
+    pub(crate) fn cut() {
         IS_CUT.with(|is_cut| is_cut.set(true));
     }
 
     /// The crate's parker over loom's locks. There is no clock in a model: a wait that has a
     /// deadline ends at once when it has no token, which meets every other step of the others.
     #[derive(Debug)]
-    pub(in crate::sync) struct Parker(Unparker);
+    pub(crate) struct Parker(Unparker);
 
     #[derive(Clone, Debug)]
-    pub(in crate::sync) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
+    pub(crate) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
 
     impl Parker {
-        pub(in crate::sync) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             Self(Unparker(Arc::new((Mutex::new(false), Condvar::new()))))
         }
 
-        pub(in crate::sync) fn unparker(&self) -> Unparker {
+        pub(crate) fn unparker(&self) -> Unparker {
             self.0.clone()
         }
 
-        pub(in crate::sync) fn park(&self, deadline: Option<Instant>) -> io::Result<()> {
+        pub(crate) fn park(&self, deadline: Option<Instant>) -> io::Result<()> {
             let (token, is_given) = &*self.0.0;
             let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
             while !std::mem::take(&mut *token) {
@@ -77,7 +83,7 @@ mod model {
     }
 
     impl Unparker {
-        pub(in crate::sync) fn unpark(&self) {
+        pub(crate) fn unpark(&self) {
             *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
             self.0.1.notify_one();
         }
