@@ -27,6 +27,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -73,6 +74,9 @@ fn run(options: &Options) -> Result<ExitCode> {
                 "{rate:.0} requests/s, every reply as it should be\n\
                  p50 {p50:.0} us, p99 {p99:.0} us, p99.9 {p999:.0} us"
             )?;
+        }
+        Command::Parked { count, seconds } => {
+            serve::parked::park(*count, Duration::from_secs(*seconds))?;
         }
         Command::Shutdown { server, rounds } => serve::shutdown(server, *rounds)?,
     }

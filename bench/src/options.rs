@@ -16,12 +16,13 @@ What a request costs a server: CPU time, ours beside the peers.
     bench load LOAD ADDRESS [OPTIONS]   one load, on any server that sends back what it gets:
                                      echo, line, udp-single, udp-batch, udp-train
     bench shutdown NAME ROUNDS       how long shutdown() of an idle server takes, in nanoseconds
+    bench parked COUNT SECONDS       so many coroutines, asleep for so long
     bench servers                    every server, and whether it can run here
 
     --short             fewer requests, 3 repetitions: everything in less than five minutes
     --repeat N          repetitions [5]
     --only A,B          only these loads: echo, pipelined, line, fork, workers, udp, idle,
-                        shutdown, or one such as echo-64
+                        shutdown, parked, or one such as echo-64
     --servers A,B       only these servers
     --write FOLDER      the report into FOLDER/RESULTS.md, plots into FOLDER/plots
     --check             end with status 1 when a target is missed
@@ -76,6 +77,10 @@ pub(crate) enum Command {
         server: String,
         rounds: usize,
     },
+    Parked {
+        count: usize,
+        seconds: u64,
+    },
 }
 
 impl Options {
@@ -129,6 +134,9 @@ impl Options {
             ["clients"] => Command::Clients,
             ["servers"] => Command::Servers,
             ["told", server] => Command::Told { server: server.to_owned() },
+            ["parked", count, seconds] => {
+                Command::Parked { count: number(count)?, seconds: number(seconds)? }
+            }
             ["shutdown", server, rounds] => {
                 Command::Shutdown { server: server.to_owned(), rounds: number(rounds)? }
             }

@@ -91,6 +91,8 @@ pub(crate) const CASES: &[Case] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
             "std-loop",
             "tcp",
             "std-thread",
@@ -118,6 +120,8 @@ pub(crate) const CASES: &[Case] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
             "std-thread",
             "threading",
             "tokio",
@@ -129,6 +133,8 @@ pub(crate) const CASES: &[Case] = &[
             "cpython-threading",
         ],
         comparisons: &[
+            to_beat("coroutine-io_uring", "epoll-loop", 1.00),
+            to_beat("coroutine-epoll", "epoll-loop", 1.08),
             to_beat("threading", "std-thread", 1.05),
             to_see("threading", "cpython-threading"),
             to_see("tokio", "epoll-loop"),
@@ -146,6 +152,8 @@ pub(crate) const CASES: &[Case] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
             "std-thread",
             "threading",
             "tokio",
@@ -156,7 +164,12 @@ pub(crate) const CASES: &[Case] = &[
             "gevent",
             "cpython-threading",
         ],
-        comparisons: &[to_see("tokio", "epoll-loop"), to_see("go", "epoll-loop")],
+        comparisons: &[
+            to_beat("coroutine-io_uring", "epoll-loop", 1.00),
+            to_beat("coroutine-epoll", "epoll-loop", 1.08),
+            to_see("tokio", "epoll-loop"),
+            to_see("go", "epoll-loop"),
+        ],
     },
     Case {
         name: "echo-10000",
@@ -169,6 +182,8 @@ pub(crate) const CASES: &[Case] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
             "std-thread",
             "tokio",
             "monoio",
@@ -177,7 +192,12 @@ pub(crate) const CASES: &[Case] = &[
             "go",
             "gevent",
         ],
-        comparisons: &[to_see("tokio", "epoll-loop"), to_see("go", "epoll-loop")],
+        comparisons: &[
+            to_beat("coroutine-io_uring", "epoll-loop", 1.00),
+            to_beat("coroutine-epoll", "epoll-loop", 1.08),
+            to_see("tokio", "epoll-loop"),
+            to_see("go", "epoll-loop"),
+        ],
     },
     Case {
         name: "pipelined",
@@ -190,6 +210,8 @@ pub(crate) const CASES: &[Case] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
             "std-thread",
             "threading",
             "tokio",
@@ -200,7 +222,15 @@ pub(crate) const CASES: &[Case] = &[
             "gevent",
             "cpython-threading",
         ],
-        comparisons: &[to_see("tokio", "epoll-loop")],
+        comparisons: &[
+            at_most("coroutine-io_uring", 0.45),
+            at_most("coroutine-epoll", 0.45),
+            to_beat("coroutine-io_uring", "tokio", 0.1),
+            to_beat("coroutine-epoll", "tokio", 0.1),
+            to_see("coroutine-io_uring", "epoll-loop"),
+            to_see("coroutine-epoll", "epoll-loop"),
+            to_see("tokio", "epoll-loop"),
+        ],
     },
     Case {
         name: "line-1",
@@ -213,6 +243,8 @@ pub(crate) const CASES: &[Case] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
             "std-loop",
             "tcp",
             "std-thread",
@@ -223,6 +255,8 @@ pub(crate) const CASES: &[Case] = &[
             "cpython-threading",
         ],
         comparisons: &[
+            to_see("coroutine-io_uring", "epoll-loop"),
+            to_see("coroutine-epoll", "epoll-loop"),
             to_see("tcp", "std-loop"),
             to_beat("threading", "std-thread", 0.6),
             to_beat("threading", "cpython-threading", 0.25),
@@ -326,7 +360,11 @@ pub(crate) const CASES: &[Case] = &[
         requests: 2_000,
         slices: 25,
         servers: UDP_SERVERS,
-        comparisons: &[to_see("tokio-udp", "by-hand-udp")],
+        comparisons: &[
+            to_beat("coroutine-udp", "tokio-udp", 0.85),
+            to_see("coroutine-udp", "by-hand-udp"),
+            to_see("tokio-udp", "by-hand-udp"),
+        ],
     },
     Case {
         name: "udp-batch",
@@ -337,7 +375,11 @@ pub(crate) const CASES: &[Case] = &[
         requests: 2_048,
         slices: 25,
         servers: UDP_SERVERS,
-        comparisons: &[to_see("tokio-udp", "by-hand-udp")],
+        comparisons: &[
+            to_beat("coroutine-udp", "tokio-udp", 0.85),
+            to_see("coroutine-udp", "by-hand-udp"),
+            to_see("tokio-udp", "by-hand-udp"),
+        ],
     },
     Case {
         name: "udp-train",
@@ -348,13 +390,19 @@ pub(crate) const CASES: &[Case] = &[
         requests: 3_680,
         slices: 25,
         servers: UDP_SERVERS,
-        comparisons: &[to_see("tokio-udp", "by-hand-udp")],
+        comparisons: &[
+            at_most("coroutine-udp", 1.2),
+            to_see("coroutine-udp", "by-hand-udp"),
+            to_see("tokio-udp", "by-hand-udp"),
+        ],
     },
 ];
 
 const LINE_SERVERS: &[&str] = &[
     "epoll-loop",
     "uring-loop",
+    "coroutine-io_uring",
+    "coroutine-epoll",
     "std-thread",
     "threading",
     "tokio",
@@ -367,6 +415,8 @@ const LINE_SERVERS: &[&str] = &[
 ];
 
 const LINES: &[Comparison] = &[
+    to_beat("coroutine-io_uring", "epoll-loop", 1.00),
+    to_beat("coroutine-epoll", "epoll-loop", 1.08),
     to_beat("threading", "std-thread", 0.6),
     to_beat("threading", "cpython-threading", 0.25),
     to_see("tokio", "epoll-loop"),
@@ -375,13 +425,18 @@ const LINES: &[Comparison] = &[
 const THREADS_ON_LINES: &[Comparison] =
     &[to_beat("threading", "std-thread", 0.6), to_beat("threading", "cpython-threading", 0.25)];
 
-const WORKER_SERVERS: &[&str] = &["tokio", "tokio-2", "may", "may-2", "go", "go-2"];
+const WORKER_SERVERS: &[&str] =
+    &["coroutine", "coroutine-2", "tokio", "tokio-2", "may", "may-2", "go", "go-2"];
 
-const WORKERS: &[Comparison] =
-    &[to_see("tokio-2", "tokio"), to_see("may-2", "may"), to_see("go-2", "go")];
+const WORKERS: &[Comparison] = &[
+    to_beat("coroutine-2", "coroutine", 1.10),
+    to_see("tokio-2", "tokio"),
+    to_see("may-2", "may"),
+    to_see("go-2", "go"),
+];
 
 const UDP_SERVERS: &[&str] =
-    &["by-hand-udp", "std-udp", "udp", "tokio-udp", "go-udp", "cpython-udp"];
+    &["by-hand-udp", "std-udp", "udp", "coroutine-udp", "tokio-udp", "go-udp", "cpython-udp"];
 
 pub(crate) const IDLE: &[Idle] = &[
     Idle {
@@ -390,6 +445,9 @@ pub(crate) const IDLE: &[Idle] = &[
         servers: &[
             "epoll-loop",
             "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
+            "coroutine-hibernate",
             "std-thread",
             "tokio",
             "monoio",
@@ -403,17 +461,38 @@ pub(crate) const IDLE: &[Idle] = &[
     Idle {
         name: "idle-100000",
         connections: 100_000,
-        servers: &["epoll-loop", "uring-loop", "tokio", "monoio", "go"],
-        targets: &[],
+        servers: &[
+            "epoll-loop",
+            "uring-loop",
+            "coroutine-io_uring",
+            "coroutine-epoll",
+            "coroutine-hibernate",
+            "tokio",
+            "monoio",
+            "go",
+        ],
+        targets: &[
+            ("coroutine-epoll", 4_400.0),
+            ("coroutine-io_uring", 4_400.0),
+            ("coroutine-hibernate", 1_700.0),
+        ],
     },
 ];
 
-pub(crate) const SHUTDOWNS: &[Shutdown] = &[Shutdown {
-    name: "shutdown",
-    connections: 0,
-    servers: &["tcp", "threading", "forking", "cpython-tcp", "cpython-threading"],
-    target_ms: 5.0,
-}];
+pub(crate) const SHUTDOWNS: &[Shutdown] = &[
+    Shutdown {
+        name: "shutdown-idle",
+        connections: 0,
+        servers: &["tcp", "threading", "forking", "coroutine", "cpython-tcp", "cpython-threading"],
+        target_ms: 5.0,
+    },
+    Shutdown {
+        name: "shutdown-10000",
+        connections: 10_000,
+        servers: &["coroutine-io_uring", "coroutine-epoll"],
+        target_ms: 20.0,
+    },
+];
 
 /// Whether `--only word` means this: by its whole name, or by its first part.
 pub(crate) fn is_meant_by(name: &str, word: &str) -> bool {
@@ -426,6 +505,10 @@ const fn echo(connections: usize, depth: usize) -> Load {
 
 const fn to_beat(ours: &'static str, peer: &'static str, target: f64) -> Comparison {
     Comparison { ours, peer: Some(peer), target: Some(Target::AtMost(target)) }
+}
+
+const fn at_most(ours: &'static str, us: f64) -> Comparison {
+    Comparison { ours, peer: None, target: Some(Target::AtMost(us)) }
 }
 
 const fn to_see(ours: &'static str, peer: &'static str) -> Comparison {

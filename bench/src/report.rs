@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::cpu::Cores;
 use crate::plan::{Comparison, Target};
 use crate::roster::Roster;
-use crate::run::{CaseResult, IdleResult, Results, Runs, ShutdownResult};
+use crate::run::{CaseResult, IdleResult, PARKED, ParkedResult, Results, Runs, ShutdownResult};
 use crate::serve::scripts::output;
 use crate::servers::{is_ours, title};
 use crate::statistics::Spread;
@@ -35,6 +35,9 @@ impl Report {
         }
         for result in &results.shutdown {
             report.shutdown(result);
+        }
+        if let Some(result) = &results.parked {
+            report.parked(result);
         }
         if !results.failures.is_empty() {
             report.line("## Failures\n");
@@ -158,6 +161,19 @@ impl Report {
             ));
         }
         self.line("");
+    }
+
+    fn parked(&mut self, result: &ParkedResult) {
+        let ParkedResult { wanted, parked, woken, began_in, each } = result;
+        self.line(&format!("## {wanted} coroutines in one process (`{PARKED}`)\n"));
+        let is_met = parked == wanted && woken == wanted;
+        self.missed += usize::from(!is_met);
+        let verdict = if is_met { "met" } else { "**missed**" };
+        self.line(&format!(
+            "{parked} were parked on timers at once, {woken} woke up: {verdict}. \
+             All had begun after {:.2} s. Each took {each:.0} bytes of user memory.\n",
+            began_in.as_secs_f64(),
+        ));
     }
 
     /// How a target is written, and whether this figure meets it; a missing one does not.

@@ -2,6 +2,7 @@
 
 mod case;
 mod idle;
+mod parked;
 mod shutdown;
 
 use crate::Result;
@@ -14,6 +15,7 @@ use crate::servers;
 
 pub(crate) use self::case::CaseResult;
 pub(crate) use self::idle::IdleResult;
+pub(crate) use self::parked::{NAME as PARKED, ParkedResult};
 pub(crate) use self::shutdown::ShutdownResult;
 
 /// Everything that was measured.
@@ -22,6 +24,7 @@ pub(crate) struct Results {
     pub(crate) cases: Vec<CaseResult>,
     pub(crate) idle: Vec<IdleResult>,
     pub(crate) shutdown: Vec<ShutdownResult>,
+    pub(crate) parked: Option<ParkedResult>,
     /// Which servers failed, in which load, and how; they are not in the results.
     pub(crate) failures: Vec<String>,
 }
@@ -57,6 +60,12 @@ impl<'a> Runs<'a> {
             let result = self.shutdown(shutdown, &mut results.failures)?;
             results.shutdown.push(result);
         }
+        if self.is_wanted(PARKED) {
+            match self.parked() {
+                Ok(result) => results.parked = Some(result),
+                Err(error) => self.note(&mut results.failures, PARKED, "coroutine", &error),
+            }
+        }
         Ok(results)
     }
 
@@ -84,7 +93,9 @@ impl<'a> Runs<'a> {
         let idle = idle.map(|idle| self.present(idle.servers).len() * idle::STEPS);
         let shutdowns = SHUTDOWNS.iter().filter(|shutdown| self.is_wanted(shutdown.name));
         let shutdowns = shutdowns.map(|shutdown| self.present(shutdown.servers).len());
-        cases.chain(idle).chain(shutdowns.map(|servers| servers * shutdown::STEPS)).sum()
+        let parked = self.is_wanted(PARKED).then_some(parked::STEPS);
+        let shutdowns = shutdowns.map(|servers| servers * shutdown::STEPS);
+        cases.chain(idle).chain(shutdowns).chain(parked).sum()
     }
 
     fn slices(&self, slices: usize) -> usize {

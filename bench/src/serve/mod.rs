@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod ours;
+pub(crate) mod parked;
 #[cfg(feature = "peers")]
 mod runtimes;
 pub(crate) mod scripts;

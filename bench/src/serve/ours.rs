@@ -5,16 +5,18 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::mixin::MixIn;
+use socketserver::mixin::{Backend, Coroutine, MixIn};
 use socketserver::transport::Tcp;
 use socketserver::{
-    DatagramRequest, DatagramRequestHandler, ForkingTcpServer, Pending, Server, StreamRequest,
-    StreamRequestHandler, TcpServer, ThreadingTcpServer, UdpServer,
+    CoroutineTcpServer, CoroutineUdpServer, DatagramRequest, DatagramRequestHandler,
+    ForkingTcpServer, Pending, Server, StreamRequest, StreamRequestHandler, TcpServer,
+    ThreadingTcpServer, UdpServer,
 };
 
 use super::{announce, no_delay};
 use crate::Result;
 
+/// Line by line into the same vector, as the peers with threads do it.
 struct Echo;
 
 impl StreamRequestHandler for Echo {
@@ -34,40 +36,81 @@ impl StreamRequestHandler for Echo {
     }
 }
 
-impl DatagramRequestHandler for Echo {
+/// The handler that anybody would write, and no setting changed.
+struct Lines;
+
+impl StreamRequestHandler for Lines {
+    fn handle(&mut self, request: &mut StreamRequest<'_>) -> socketserver::Result {
+        let StreamRequest { rfile, wfile, .. } = request;
+        for line in rfile.lines() {
+            writeln!(wfile, "{}", line?)?;
+        }
+        Ok(())
+    }
+}
+
+struct Datagrams;
+
+impl DatagramRequestHandler for Datagrams {
     fn handle(&mut self, request: &mut DatagramRequest<'_>) -> socketserver::Result {
         request.wfile.extend_from_slice(request.packet);
         Ok(())
     }
 }
 
-/// `TcpServer`, `ThreadingTcpServer` or `ForkingTcpServer`.
-type EchoServer<M> = Server<Tcp, M, Echo, ()>;
-
 const ADDRESS: &str = "127.0.0.1:0";
+
+/// How long a connection of the hibernating server is silent before its stack is copied away.
+const HIBERNATE_AFTER: Duration = Duration::from_secs(1);
 
 /// Serves under this name, if it is one of ours.
 pub(super) fn serve(name: &str) -> Option<Result<()>> {
     Some(match name {
-        "tcp" => TcpServer::bind(ADDRESS, || Echo).map_err(Into::into).and_then(|s| tcp(&s)),
-        "threading" => {
-            ThreadingTcpServer::bind(ADDRESS, || Echo).map_err(Into::into).and_then(|s| tcp(&s))
-        }
-        "forking" => {
-            ForkingTcpServer::bind(ADDRESS, || Echo).map_err(Into::into).and_then(|s| tcp(&s))
-        }
+        "tcp" => tcp(TcpServer::bind(ADDRESS, || Echo)),
+        "threading" => tcp(ThreadingTcpServer::bind(ADDRESS, || Echo)),
+        "forking" => tcp(ForkingTcpServer::bind(ADDRESS, || Echo)),
         "udp" => udp(),
-        _ => return None,
+        "coroutine-udp" => coroutine_udp(),
+        _ => tcp(CoroutineTcpServer::builder(|| Lines).mixin(coroutine(name)?).bind(ADDRESS)),
     })
 }
 
-fn tcp<M: MixIn<Pending<Tcp, ()>>>(server: &EchoServer<M>) -> Result<()> {
-    announce(address(server)?.port())?;
+/// The settings that a name stands for. One worker, unless the name says otherwise: that is what
+/// runs on one core, where all servers are compared.
+fn coroutine(name: &str) -> Option<Coroutine> {
+    let mut coroutine = Coroutine::default();
+    coroutine.workers = 1;
+    match name {
+        "coroutine" => {}
+        "coroutine-epoll" => coroutine.backend = Backend::Epoll,
+        "coroutine-io_uring" => coroutine.backend = Backend::IoUring,
+        "coroutine-2" => coroutine.workers = 2,
+        "coroutine-hibernate" => coroutine.hibernate_after = Some(HIBERNATE_AFTER),
+        _ => return None,
+    }
+    Some(coroutine)
+}
+
+fn tcp<M, H>(server: io::Result<Server<Tcp, M, H, ()>>) -> Result<()>
+where
+    M: MixIn<Pending<Tcp, ()>>,
+    H: StreamRequestHandler,
+{
+    let server = server?;
+    announce(address(&server)?.port())?;
     Ok(server.serve_forever()?)
 }
 
 fn udp() -> Result<()> {
-    let server = UdpServer::bind(ADDRESS, || Echo)?;
+    let server = UdpServer::bind(ADDRESS, || Datagrams)?;
+    let address = server.server_address().as_inet().ok_or("a UDP server has an address")?;
+    announce(address.port())?;
+    Ok(server.serve_forever()?)
+}
+
+fn coroutine_udp() -> Result<()> {
+    let one_worker = coroutine("coroutine").ok_or("no such settings")?;
+    let server = CoroutineUdpServer::builder(|| Datagrams).mixin(one_worker).bind(ADDRESS)?;
     let address = server.server_address().as_inet().ok_or("a UDP server has an address")?;
     announce(address.port())?;
     Ok(server.serve_forever()?)
@@ -76,15 +119,19 @@ fn udp() -> Result<()> {
 /// Serves until a line comes on standard input; then prints how long `shutdown()` takes, and
 /// `server_close` after it that waits for nobody, in nanoseconds.
 pub(super) fn serve_until_told(name: &str) -> Result<()> {
+    if let Some(coroutine) = coroutine(name) {
+        return until_told(&CoroutineTcpServer::builder(|| Lines).mixin(coroutine).bind(ADDRESS)?);
+    }
     match name {
         "threading" => until_told(&ThreadingTcpServer::bind(ADDRESS, || Echo)?),
         _ => Err(format!("no server of ours is named {name:?} here").into()),
     }
 }
 
-fn until_told<M>(server: &EchoServer<M>) -> Result<()>
+fn until_told<M, H>(server: &Server<Tcp, M, H, ()>) -> Result<()>
 where
     M: MixIn<Pending<Tcp, ()>> + Sync,
+    H: StreamRequestHandler,
 {
     announce(address(server)?.port())?;
     thread::scope(|scope| {
@@ -114,16 +161,22 @@ pub(super) fn shutdown(name: &str, rounds: usize) -> Result<()> {
                 let builder = ForkingTcpServer::builder(|| Echo).allow_threads(true);
                 time_shutdown(&builder.bind(ADDRESS)?, round)
             }
-            _ => Err(format!("no server of ours is named {name:?}").into()),
+            _ => {
+                let coroutine =
+                    coroutine(name).ok_or(format!("no server of ours is named {name:?}"))?;
+                let builder = CoroutineTcpServer::builder(|| Lines).mixin(coroutine);
+                time_shutdown(&builder.bind(ADDRESS)?, round)
+            }
         };
         writeln!(io::stdout(), "{}", took?.as_nanos())?;
     }
     Ok(())
 }
 
-fn time_shutdown<M>(server: &EchoServer<M>, round: usize) -> Result<Duration>
+fn time_shutdown<M, H>(server: &Server<Tcp, M, H, ()>, round: usize) -> Result<Duration>
 where
     M: MixIn<Pending<Tcp, ()>> + Sync,
+    H: StreamRequestHandler,
 {
     let address = address(server)?;
     thread::scope(|scope| {
@@ -158,9 +211,10 @@ fn ask(address: SocketAddr) -> Result<()> {
     Ok(client.shutdown(Shutdown::Both)?)
 }
 
-fn address<M>(server: &EchoServer<M>) -> Result<SocketAddr>
+fn address<M, H>(server: &Server<Tcp, M, H, ()>) -> Result<SocketAddr>
 where
     M: MixIn<Pending<Tcp, ()>>,
+    H: StreamRequestHandler,
 {
     Ok(server.server_address().as_inet().ok_or("a TCP server has an internet address")?)
 }
