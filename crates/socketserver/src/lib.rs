@@ -76,7 +76,8 @@ pub use crate::control::{ShutdownHandle, SignalGuard};
 pub use crate::error::{BoxError, Disconnected, Failed, Failure, Result};
 pub use crate::handler::{
     BaseRequest, BaseRequestHandler, DatagramRequest, DatagramRequestHandler, HandlerFn, LineEnd,
-    Prefix, StreamRequest, StreamRequestHandler, WriteMode, handler_fn,
+    Prefix, SessionRequest, SessionRequestHandler, StreamRequest, StreamRequestHandler, WriteMode,
+    handler_fn,
 };
 pub use crate::hooks::{BaseServer, FinishRequest, RequestError, print_error};
 pub use crate::server::{
@@ -86,13 +87,14 @@ pub use crate::server::{
 
 #[cfg(feature = "coroutine")]
 pub use socketserver_coroutine::{
-    JoinHandle, Parker, Unparker, blocking, in_coroutine, net, sleep, spawn, sync, try_spawn, yield_now,
+    JoinHandle, Parker, Unparker, blocking, in_coroutine, net, sleep, spawn, sync, try_spawn,
+    yield_now,
 };
 
 #[cfg(feature = "coroutine")]
 use crate::mixin::Coroutine;
 use crate::mixin::{Forking, Synchronous, Threading};
-use crate::transport::{Tcp, Udp, UnixDatagram, UnixStream};
+use crate::transport::{Sessions, Tcp, Udp, UnixDatagram, UnixStream};
 
 /// Stream server over TCP, one request at a time.
 #[doc(alias = "TCPServer")]
@@ -111,6 +113,11 @@ pub type ThreadingTcpServer<H, S = ()> = Server<Tcp, Threading, H, S>;
 /// Datagram server over UDP, a thread per request.
 #[doc(alias = "ThreadingUDPServer")]
 pub type ThreadingUdpServer<H, S = ()> = Server<Udp, Threading, H, S>;
+/// Server of [sessions](transport::Sessions) over UDP, a thread per peer.
+pub type ThreadingUdpSessionServer<H, S = ()> = Server<Sessions<Udp>, Threading, H, S>;
+/// Server of [sessions](transport::Sessions) over a Unix datagram socket, a thread per peer.
+pub type ThreadingUnixDatagramSessionServer<H, S = ()> =
+    Server<Sessions<UnixDatagram>, Threading, H, S>;
 /// Stream server over a Unix socket, a thread per request.
 pub type ThreadingUnixStreamServer<H, S = ()> = Server<UnixStream, Threading, H, S>;
 /// Datagram server over a Unix socket, a thread per request.
@@ -139,3 +146,10 @@ pub type CoroutineUnixStreamServer<H, S = ()> = Server<UnixStream, Coroutine, H,
 /// Datagram server over a Unix socket, a coroutine per request, on all cores.
 #[cfg(feature = "coroutine")]
 pub type CoroutineUnixDatagramServer<H, S = ()> = Server<UnixDatagram, Coroutine, H, S>;
+/// Server of [sessions](transport::Sessions) over UDP, a coroutine per peer.
+#[cfg(feature = "coroutine")]
+pub type CoroutineUdpSessionServer<H, S = ()> = Server<Sessions<Udp>, Coroutine, H, S>;
+/// Server of [sessions](transport::Sessions) over a Unix datagram socket, a coroutine per peer.
+#[cfg(feature = "coroutine")]
+pub type CoroutineUnixDatagramSessionServer<H, S = ()> =
+    Server<Sessions<UnixDatagram>, Coroutine, H, S>;

@@ -16,7 +16,8 @@ where
     move || HandlerFn(f.clone())
 }
 
-/// A handler that calls a function: of a [`StreamRequest`], or of a [`DatagramRequest`].
+/// A handler that calls a function: of a [`StreamRequest`], of a [`DatagramRequest`], or of a
+/// [`SessionRequest`](crate::SessionRequest).
 ///
 /// ```
 /// use socketserver::{DatagramRequest, HandlerFn, Result, UdpServer};
@@ -33,7 +34,7 @@ where
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct HandlerFn<F>(F);
+pub struct HandlerFn<F>(pub(super) F);
 
 impl<F> HandlerFn<F> {
     /// Makes a handler of a function.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`StreamRequestHandler`] | a connection, with `rfile` and `wfile` |
 //! | [`DatagramRequestHandler`] | a packet, with the reply in `wfile` |
+//! | [`SessionRequestHandler`] | all packets of one peer |
 //! | [`BaseRequestHandler`] | the request itself: a connection, a packet, or what a transport of your own makes |
 //!
 //! Implement one of them and [`RequestHandler`], which servers ask for, comes with it.
@@ -13,6 +14,7 @@ mod buffers;
 mod datagram;
 mod function;
 mod rfile;
+mod session;
 mod stream;
 mod wfile;
 
@@ -23,6 +25,7 @@ pub use self::base::{BaseRequest, BaseRequestHandler, ViaBase};
 pub use self::datagram::{DatagramRequest, DatagramRequestHandler, ViaDatagram};
 pub use self::function::{HandlerFn, handler_fn};
 pub use self::rfile::{LineEnd, Lines, Prefix, Rfile};
+pub use self::session::{SessionRequest, SessionRequestHandler, ViaSession};
 pub use self::stream::{StreamRequest, StreamRequestHandler, ViaStream};
 pub use self::wfile::{Wfile, WriteMode};
 use crate::address::Address;

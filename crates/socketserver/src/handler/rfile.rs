@@ -3,8 +3,8 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::{Cut, buffers};
 use super::wfile::Held;
+use super::{Cut, buffers};
 use crate::error::{disconnected, was_cut};
 use crate::transport::Connection;
 

@@ -10,6 +10,7 @@
 //! | [`forking`] | Why is it sound to fork, and what must a program mind that does? |
 //! | [`reading_and_writing`] | What do `rfile` and `wfile` promise, and which mode is right? |
 //! | [`datagrams`] | How large, from where, to whom, and what when nobody reads the reply? |
+//! | [`sessions`] | How is everything that one peer sends served by one handler? |
 //! | [`unix_sockets`] | Who makes the path, who removes it, and who may connect? |
 //! | [`defaults`] | What is the default of each setting, and why? |
 //! | [`differences`] | Where does a server behave other than Python's, and why? |
@@ -42,6 +43,9 @@ pub mod overriding {
 }
 pub mod reading_and_writing {
     #![doc = include_str!("reading_and_writing.md")]
+}
+pub mod sessions {
+    #![doc = include_str!("sessions.md")]
 }
 pub mod shutting_down {
     #![doc = include_str!("shutting_down.md")]

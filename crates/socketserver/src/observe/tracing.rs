@@ -50,7 +50,9 @@ impl Observer for Tracing {
             Event::NotSent { client_address, error } => {
                 warn!(target: TARGET, %client_address, %error, "reply not sent");
             }
-            Event::FallBack { what } => info!(target: TARGET, what, "the kernel cannot, so without"),
+            Event::FallBack { what } => {
+                info!(target: TARGET, what, "the kernel cannot, so without")
+            }
             Event::Closed { server_address } => info!(target: TARGET, %server_address, "closed"),
         }
     }

@@ -10,6 +10,7 @@ mod live;
 mod options;
 mod pending;
 mod serve;
+mod session_options;
 
 use std::fmt;
 use std::io;

@@ -41,7 +41,12 @@ impl<T: Transport, S> Pending<T, S> {
     ) -> Self {
         let connection = core.transport.connection(&request);
         let ticket = core.live.add(&connection, &client_address);
-        Self { core, open: Some(Open { request, ticket, adopted: None }), client_address, in_child: false }
+        Self {
+            core,
+            open: Some(Open { request, ticket, adopted: None }),
+            client_address,
+            in_child: false,
+        }
     }
 
     /// Notes that another thread may run it from now on.

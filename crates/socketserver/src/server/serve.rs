@@ -172,7 +172,7 @@ where
     /// ```
     pub fn poll_set(&self) -> PollSet<'_> {
         let mut timeout = self.accepting().paused();
-        let takes_requests = timeout.is_none() && self.mixin.has_room();
+        let takes_requests = timeout.is_none() && self.looks_at_socket();
         if takes_requests && self.core.transport.has_requests(&self.core.socket) {
             timeout = Some(Duration::ZERO);
         }
@@ -185,6 +185,11 @@ where
         self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether what comes on the socket is of any use now.
+    fn looks_at_socket(&self) -> bool {
+        self.mixin.has_room() || self.core.transport.feeds()
+    }
+
     /// Waits for a request, for the mix-in, for `stop`, and for as long as `timeout` allows.
     fn wait(
         &self,
@@ -194,7 +199,7 @@ where
         takes_requests: bool,
     ) -> io::Result<Ready> {
         let pause = accepting.paused();
-        let takes_requests = takes_requests && pause.is_none() && self.mixin.has_room();
+        let takes_requests = takes_requests && pause.is_none() && self.looks_at_socket();
         if takes_requests && self.core.transport.has_requests(&self.core.socket) {
             return Ok(Ready { socket: true, mixin: false, stop: false });
         }
@@ -215,10 +220,16 @@ where
 
     /// Takes one request off the socket, if there is one, and gives it to the mix-in.
     fn turn(&self, accepting: &mut Accepting) -> io::Result<Outcome> {
+        let core = &self.core;
         if !self.mixin.has_room() {
+            if core.transport.feeds()
+                && !self.is_closed()
+                && let Err(error) = core.transport.feed(&core.socket)
+            {
+                accepting.failed(core, error)?;
+            }
             return Ok(Outcome::Full);
         }
-        let core = &self.core;
         // From before it is looked whether the server is closed, so that who closes it either sees
         // this turn or is seen by it.
         let _turn = core.live.turn();

@@ -8,6 +8,7 @@ mod datagram_socket;
 pub(crate) mod gather;
 mod linger;
 mod packet;
+mod sessions;
 mod tcp;
 mod udp;
 mod unix_datagram;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub use self::connection::{Connection, UnixStreamExt};
 pub use self::datagram_socket::DatagramSocket;
 pub use self::packet::{Packet, PacketSocket};
+pub use self::sessions::{Session, SessionCounts, SessionEnd, Sessions};
 pub use self::tcp::Tcp;
 pub use self::udp::Udp;
 pub use self::unix_datagram::UnixDatagram;
@@ -77,6 +79,21 @@ pub trait Transport {
     /// those of one client are counted, those of this host make the server pause, and those that
     /// say that the socket is no use any more end the loop.
     fn get_request(&self, socket: &Self::Socket) -> io::Result<(Arc<Self::Request>, Address)>;
+
+    /// Whether requests that run are given what comes on the server's own socket, so that it must
+    /// be looked at even when no more can be run. By default not.
+    #[doc(hidden)]
+    fn feeds(&self) -> bool {
+        false
+    }
+
+    /// Gives what has come to the requests that run, and takes no new one: called instead of
+    /// `get_request` when no more can be run.
+    #[doc(hidden)]
+    fn feed(&self, socket: &Self::Socket) -> io::Result<()> {
+        let _ = socket;
+        Ok(())
+    }
 
     /// Whether `get_request` gives a request without looking at the socket, for it was taken off
     /// the socket together with an earlier one. By default never.

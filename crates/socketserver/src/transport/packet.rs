@@ -43,6 +43,17 @@ impl Packet {
         Self { destination, ..self }
     }
 
+    /// One without data, to answer with when this one is gone.
+    pub(super) fn to_answer(&self) -> Self {
+        Self {
+            data: Vec::new(),
+            truncated: false,
+            destination: self.destination,
+            socket: Arc::clone(&self.socket),
+            home: Weak::clone(&self.home),
+        }
+    }
+
     /// The datagram's bytes; none, for an empty one.
     pub fn data(&self) -> &[u8] {
         &self.data

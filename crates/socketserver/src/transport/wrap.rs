@@ -169,6 +169,14 @@ impl<W: Wrap> Transport for W {
         Wrap::get_request(self, socket)
     }
 
+    fn feeds(&self) -> bool {
+        self.inner().feeds()
+    }
+
+    fn feed(&self, socket: &Self::Socket) -> io::Result<()> {
+        self.inner().feed(socket)
+    }
+
     fn has_requests(&self, socket: &Self::Socket) -> bool {
         self.inner().has_requests(socket)
     }

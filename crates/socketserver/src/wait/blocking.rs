@@ -33,11 +33,7 @@ pub(crate) fn input(_: BorrowedFd<'_>, _: usize, _: Option<Duration>) -> io::Res
     Ok(())
 }
 
-pub(crate) fn recv(
-    fd: BorrowedFd<'_>,
-    buf: &mut [u8],
-    _: Option<Duration>,
-) -> io::Result<usize> {
+pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], _: Option<Duration>) -> io::Result<usize> {
     restart(|| recv_once(fd, buf))
 }
 

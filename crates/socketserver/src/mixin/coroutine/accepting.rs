@@ -35,8 +35,7 @@ where
             continue;
         }
         let gathering = acceptor.clone();
-        let taken =
-            gathering.gather(|| take_some::<P>(running, worker, &mut acceptor, &mut quota));
+        let taken = gathering.gather(|| take_some::<P>(running, worker, &mut acceptor, &mut quota));
         match taken {
             Taken::Some if acceptor.has_requests() => continue,
             Taken::Some => {}
