@@ -365,6 +365,42 @@ fn a_number_is_free_for_another_socket_however_its_stream_ended() {
     });
 }
 
+/// A wait that is cut at once has asked the kernel for something all the same.
+#[test]
+fn a_wait_that_was_cut_takes_nothing_from_the_next_socket_of_its_number() {
+    fn wait_and_look() {
+        assert!(catch_unwind(|| socketserver_coroutine::sleep(DEADLINE)).is_err());
+        for _ in 0..3 {
+            let (ours, theirs) = std_unix::UnixStream::pair().unwrap();
+            let number = ours.as_raw_fd();
+            let mut stream = UnixStream::from(ours);
+            let cut = stream.read(&mut [0; 8]).unwrap_err();
+            assert_eq!(cut.kind(), ErrorKind::ConnectionAborted);
+            drop(stream);
+            let (mut next, mut peer) = std_unix::UnixStream::pair().unwrap();
+            assert_eq!(next.as_raw_fd(), number);
+            peer.write_all(b"x").unwrap();
+            (0..3).for_each(|_| yield_now());
+            next.set_nonblocking(true).unwrap();
+            assert_eq!(next.read(&mut [0; 8]).unwrap(), 1);
+            drop(theirs);
+        }
+    }
+
+    let _alone = testkit::alone();
+    for backend in [Backend::Auto, Backend::Epoll] {
+        let mut config = Config::default();
+        config.backend = backend;
+        let child = run(&config, || {
+            let child = spawn(wait_and_look);
+            yield_now();
+            child
+        });
+        // It has been cut as that ended, and has run to its end.
+        child.unwrap().join().unwrap();
+    }
+}
+
 #[test]
 fn a_stream_outlives_its_worker() {
     let _alone = testkit::alone();
@@ -389,9 +425,9 @@ fn a_coroutine_that_is_cut_is_told_so_and_its_stream_is_closed() {
     let (full, _full) = full_server();
     let kinds = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&kinds);
-    run(&Config::default(), move || {
+    let child = run(&Config::default(), move || {
         let (told, begun) = channel(0);
-        spawn(move || {
+        let child = spawn(move || {
             let mut stream = TcpStream::connect(address).unwrap();
             told.send(()).unwrap();
             let error = stream.read(&mut [0; 8]).unwrap_err();
@@ -406,8 +442,9 @@ fn a_coroutine_that_is_cut_is_told_so_and_its_stream_is_closed() {
         });
         begun.recv().unwrap();
         yield_now();
-    })
-    .unwrap();
+        child
+    });
+    child.unwrap().join().unwrap();
     assert_eq!(*kinds.lock().unwrap(), [ErrorKind::ConnectionAborted; 2]);
     let mut client = listener.accept().unwrap().0;
     client.set_read_timeout(Some(DEADLINE)).unwrap();
