@@ -3,6 +3,8 @@ use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 use std::time::Duration;
 
+#[cfg(feature = "coroutine")]
+use super::Coroutine;
 use super::{Forking, MixIn, PendingRequest, Synchronous, Threading, Unprocessed};
 use crate::address::Address;
 
@@ -12,6 +14,9 @@ use crate::address::Address;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnyMixIn {
+    /// See [`Coroutine`].
+    #[cfg(feature = "coroutine")]
+    Coroutine(Coroutine),
     /// See [`Forking`].
     Forking(Forking),
     /// See [`Synchronous`].
@@ -29,9 +34,12 @@ impl Default for AnyMixIn {
 impl FromStr for AnyMixIn {
     type Err = UnknownMixIn;
 
-    /// Knows `forking`, `synchronous` and `threading`.
+    /// Knows `forking`, `synchronous` and `threading`, and with the feature `coroutine`, which is
+    /// on by default, `coroutine`.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Ok(match name {
+            #[cfg(feature = "coroutine")]
+            "coroutine" => Self::Coroutine(Coroutine::default()),
             "forking" => Self::Forking(Forking::default()),
             "synchronous" => Self::Synchronous(Synchronous::default()),
             "threading" => Self::Threading(Threading::default()),
@@ -46,12 +54,22 @@ pub struct UnknownMixIn(String);
 
 impl std::fmt::Display for UnknownMixIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = &self.0;
-        write!(f, "no mix-in is called {name:?}; there are synchronous, threading and forking")
+        let known = match cfg!(feature = "coroutine") {
+            true => "synchronous, threading, forking and coroutine",
+            false => "synchronous, threading and forking",
+        };
+        write!(f, "no mix-in is called {:?}; there are {known}", self.0)
     }
 }
 
 impl std::error::Error for UnknownMixIn {}
+
+#[cfg(feature = "coroutine")]
+impl From<Coroutine> for AnyMixIn {
+    fn from(mixin: Coroutine) -> Self {
+        Self::Coroutine(mixin)
+    }
+}
 
 impl From<Forking> for AnyMixIn {
     fn from(mixin: Forking) -> Self {
@@ -74,6 +92,8 @@ impl From<Threading> for AnyMixIn {
 macro_rules! delegate {
     ($self:ident, $mixin:ident => $call:expr) => {
         match $self {
+            #[cfg(feature = "coroutine")]
+            Self::Coroutine($mixin) => $call,
             Self::Forking($mixin) => $call,
             Self::Synchronous($mixin) => $call,
             Self::Threading($mixin) => $call,
@@ -81,13 +101,24 @@ macro_rules! delegate {
     };
 }
 
-impl<P: PendingRequest + Send + 'static> MixIn<P> for AnyMixIn {
+impl<P> MixIn<P> for AnyMixIn
+where
+    P: PendingRequest<Acceptor: Send> + Send + 'static,
+{
     fn process_request(&self, request: P) -> Result<(), Unprocessed<P>> {
         delegate!(self, mixin => mixin.process_request(request))
     }
 
     fn server_activate(&self) -> io::Result<()> {
         delegate!(self, mixin => MixIn::<P>::server_activate(mixin))
+    }
+
+    fn start_accepting(&self, acceptor: &P::Acceptor) -> io::Result<bool> {
+        delegate!(self, mixin => MixIn::<P>::start_accepting(mixin, acceptor))
+    }
+
+    fn stop_accepting(&self) {
+        delegate!(self, mixin => MixIn::<P>::stop_accepting(mixin));
     }
 
     fn has_room(&self) -> bool {

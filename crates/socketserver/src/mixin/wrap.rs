@@ -12,6 +12,9 @@ use crate::address::Address;
 /// the wrapped one can run. `P` is the request's type, which a method that has none to do with
 /// requests needs only to say which implementation of the wrapped one is meant:
 /// `MixIn::<P>::has_room(self.inner())`.
+///
+/// All requests come through [`process_request`](Self::process_request): a wrapped mix-in that
+/// would take them off the socket by itself ([`MixIn::start_accepting`]) is not asked to.
 pub trait Wrap {
     /// The mix-in that is wrapped.
     type Inner;

@@ -5,6 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::Builder;
+#[cfg(feature = "coroutine")]
+use crate::mixin::{Backend, Coroutine};
 use crate::mixin::{Forking, Threading};
 use crate::transport::{BeforeBind, Tcp, Udp, UnixDatagram, UnixStream};
 
@@ -145,6 +147,45 @@ impl<T, H, S> Builder<T, Forking, H, S> {
     /// See [`Forking::allow_threads`]. Off by default.
     pub fn allow_threads(mut self, allow_threads: bool) -> Self {
         self.mixin.allow_threads = allow_threads;
+        self
+    }
+}
+
+#[cfg(feature = "coroutine")]
+impl<T, H, S> Builder<T, Coroutine, H, S> {
+    /// See [`Coroutine::workers`]. As many as the process may use cores, by default.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.mixin.workers = workers;
+        self
+    }
+
+    /// See [`Coroutine::stack_size`], in bytes. 256 KiB by default.
+    pub fn stack_size(mut self, stack_size: usize) -> Self {
+        self.mixin.stack_size = stack_size;
+        self
+    }
+
+    /// See [`Coroutine::max_coroutines`]. 100,000 by default.
+    pub fn max_coroutines(mut self, max_coroutines: usize) -> Self {
+        self.mixin.max_coroutines = max_coroutines;
+        self
+    }
+
+    /// See [`Coroutine::hibernate_after`]. `None`, never, by default.
+    pub fn hibernate_after(mut self, hibernate_after: impl Into<Option<Duration>>) -> Self {
+        self.mixin.hibernate_after = hibernate_after.into();
+        self
+    }
+
+    /// See [`Coroutine::backend`]. [`Backend::Auto`] by default.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.mixin.backend = backend;
+        self
+    }
+
+    /// See [`Coroutine::block_on_close`]. On by default.
+    pub fn block_on_close(mut self, block_on_close: bool) -> Self {
+        self.mixin.block_on_close = block_on_close;
         self
     }
 }

@@ -103,7 +103,8 @@ where
         }
         running.leave();
         match accepted {
-            Accepted::Again => {}
+            // It has cost its time too: many who are refused must not hold up those who are not.
+            Accepted::Again => count += 1,
             Accepted::Nothing => {
                 *quota = count.max(1);
                 break Taken::Some;
@@ -112,7 +113,10 @@ where
             _ => break Taken::Over,
         }
     };
-    yield_now();
+    // Only those who were started in here answer in here.
+    if count > 0 {
+        yield_now();
+    }
     taken
 }
 
