@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::Result;
 use crate::child::Child;
 use crate::load::{Load, Outcome};
+use crate::{Result, THIS_PROGRAM};
 
 /// A load generator that waits to be told what to send.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Clients {
 impl Clients {
     /// Starts it where this process may run, and returns when all is connected.
     pub(crate) fn start(load: Load, address: SocketAddr) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(THIS_PROGRAM);
         command.arg("drive").args(load.to_string().split(' ')).arg(address.to_string());
         let mut clients = Self { child: Child::spawn(command)? };
         clients.expect("open")?;

@@ -15,6 +15,7 @@ mod plan;
 mod plot;
 mod plots;
 mod progress;
+mod real;
 mod report;
 mod roster;
 mod run;
@@ -42,6 +43,9 @@ use crate::run::Runs;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What its servers and clients are started from, even if another is built in its place meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 fn main() -> ExitCode {
     let outcome = Options::parse(std::env::args().skip(1)).and_then(|options| run(&options));
     outcome.unwrap_or_else(|error| {
@@ -55,8 +59,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     match &options.command {
-        Command::Run => return compare(options),
-        Command::Clients => return Err("not there yet".into()),
+        Command::Run | Command::Clients => return compare(options),
         Command::Help => write!(io::stdout(), "{HELP}")?,
         Command::Servers => list(options)?,
         Command::Serve { server } => serve::serve(server, &options.python, options.for_seconds)?,
@@ -102,7 +105,8 @@ fn compare(options: &Options) -> Result<ExitCode> {
     // A server that is killed leaves its children to this process, which counts them.
     prctl::set_child_subreaper(true)?;
 
-    let results = runs.all()?;
+    let is_real = options.command == Command::Clients;
+    let results = if is_real { real::all(&runs) } else { runs.all()? };
     drop(runs);
     let report = Report::new(&results, options.write.is_some());
     if report.markdown.is_empty() {
@@ -112,7 +116,8 @@ fn compare(options: &Options) -> Result<ExitCode> {
     writeln!(io::stdout(), "\n{}", text.trim_end())?;
     if let Some(folder) = &options.write {
         plots::write(&folder.join("plots"), &results)?;
-        write_report(&folder.join("RESULTS.md"), &text)?;
+        let name = if is_real { "CLIENTS.md" } else { "RESULTS.md" };
+        write_report(&folder.join(name), &text)?;
     }
     let failed = !results.failures.is_empty() || options.check && report.missed > 0;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -503,7 +503,7 @@ const fn echo(connections: usize, depth: usize) -> Load {
     Load::Echo { connections, depth }
 }
 
-const fn to_beat(ours: &'static str, peer: &'static str, target: f64) -> Comparison {
+pub(crate) const fn to_beat(ours: &'static str, peer: &'static str, target: f64) -> Comparison {
     Comparison { ours, peer: Some(peer), target: Some(Target::AtMost(target)) }
 }
 
@@ -511,7 +511,7 @@ const fn at_most(ours: &'static str, us: f64) -> Comparison {
     Comparison { ours, peer: None, target: Some(Target::AtMost(us)) }
 }
 
-const fn to_see(ours: &'static str, peer: &'static str) -> Comparison {
+pub(crate) const fn to_see(ours: &'static str, peer: &'static str) -> Comparison {
     Comparison { ours, peer: Some(peer), target: None }
 }
 

@@ -18,8 +18,8 @@ pub(crate) fn write(folder: &Path, results: &Results) -> Result<()> {
         });
         let subtitle = "server CPU time per request in µs: median, least and greatest; \
                         shorter is better";
-        let svg = bars(result.case.title, subtitle, all.collect(), 2);
-        fs::write(folder.join(format!("{}.svg", result.case.name)), svg)?;
+        let svg = bars(result.title, subtitle, all.collect(), 2);
+        fs::write(folder.join(format!("{}.svg", result.name)), svg)?;
     }
     for result in results.idle.iter().filter(|result| !result.servers.is_empty()) {
         let all = result.servers.iter().map(|server| {

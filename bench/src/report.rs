@@ -25,7 +25,7 @@ impl Report {
         let mut report = Self { markdown: String::new(), missed: 0 };
         report.ratios(&results.cases);
         for result in results.cases.iter().filter(|result| !result.servers.is_empty()) {
-            report.section(result.case.title, result.case.name, plots);
+            report.section(result.title, result.name, plots);
             report.costs(result);
         }
         for result in results.idle.iter().filter(|result| !result.servers.is_empty()) {
@@ -64,16 +64,14 @@ impl Report {
         self.line("|---|---:|---:|---:|---:|---:|---:|");
         for result in servers {
             let cpu = spread(Spread::of(result.cpu_us.iter().copied()), 2);
-            let middle =
-                |values: &[f64]| Spread::of(values.iter().copied()).map_or(0.0, |s| s.median);
             self.line(&format!(
-                "| {} | {cpu} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} |",
+                "| {} | {cpu} | {} | {} | {} | {} | {} |",
                 name(result.server),
-                middle(&result.per_second),
-                middle(&result.p50),
-                middle(&result.p99),
-                middle(&result.p999),
-                middle(&result.resident_mb),
+                middle(&result.per_second, 0),
+                middle(&result.p50, 0),
+                middle(&result.p99, 0),
+                middle(&result.p999, 0),
+                middle(&result.resident_mb, 1),
             ));
         }
         self.line("");
@@ -81,10 +79,10 @@ impl Report {
 
     fn ratios(&mut self, cases: &[CaseResult]) {
         let mut lines = Vec::new();
-        for CaseResult { case, servers } in cases {
+        for CaseResult { name, comparisons, servers, .. } in cases {
             let cpu =
                 |name: &str| servers.iter().find(|s| s.server == name).map(|s| s.cpu_us.as_slice());
-            for Comparison { ours, peer, target } in case.comparisons {
+            for Comparison { ours, peer, target } in *comparisons {
                 let figure = match peer {
                     Some(peer) => cpu(ours)
                         .zip(cpu(peer))
@@ -99,7 +97,7 @@ impl Report {
                 }
                 lines.push(format!(
                     "| {} | {} | {} | {}{unit} | {target} | {verdict} |",
-                    case.name,
+                    name,
                     title(ours),
                     peer.map_or("", title),
                     spread(figure, 3),
@@ -243,6 +241,11 @@ pub(crate) fn machine(cores: &Cores, roster: &Roster) -> String {
 /// What the report calls a server; ours stand out.
 pub(crate) fn name(server: &str) -> String {
     if is_ours(server) { format!("**{}**", title(server)) } else { title(server).to_owned() }
+}
+
+fn middle(values: &[f64], digits: usize) -> String {
+    Spread::of(values.iter().copied())
+        .map_or_else(String::new, |spread| format!("{:.digits$}", spread.median))
 }
 
 pub(crate) fn spread(spread: Option<Spread>, digits: usize) -> String {

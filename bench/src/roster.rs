@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::options::Options;
+use crate::options::{Command, Options};
 use crate::serve::scripts;
 use crate::servers::{self, Needs};
 
@@ -18,9 +18,12 @@ pub(crate) struct Roster {
 impl Roster {
     /// Looks for everything that any server needs, and builds what has to be built.
     pub(crate) fn prepare(options: &Options) -> Self {
-        let needs =
-            [Needs::Nothing, Needs::Peers, Needs::Python, Needs::Gevent, Needs::Go, Needs::C];
-        let found = needs.map(|need| {
+        let mut needs =
+            vec![Needs::Nothing, Needs::Peers, Needs::Python, Needs::Gevent, Needs::Go, Needs::C];
+        if options.command != Command::Run {
+            needs.extend([Needs::Redis, Needs::Examples]);
+        }
+        let found = needs.into_iter().map(|need| {
             let version = match scripts::prepare(need, &options.python) {
                 Ok(Some(version)) => Ok(version),
                 Ok(None) => Err(format!("there is no {need}")),
@@ -28,7 +31,7 @@ impl Roster {
             };
             (need, version)
         });
-        Self { found: found.into(), only: options.servers.clone() }
+        Self { found: found.collect(), only: options.servers.clone() }
     }
 
     /// Whether it is wanted and can run.
@@ -64,6 +67,7 @@ impl fmt::Display for Roster {
             (Needs::Python, "CPython"),
             (Needs::Gevent, "gevent"),
             (Needs::C, "cc"),
+            (Needs::Redis, "Redis"),
         ];
         for (need, name) in others {
             versions.extend(self.version(need).map(|version| format!("{name} {version}")));

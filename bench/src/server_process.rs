@@ -5,11 +5,11 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Result;
 use crate::child::Child;
 use crate::cpu::{Cores, Meter, Placement};
 use crate::memory::Memory;
 use crate::serve::NO_DELAY;
+use crate::{Result, THIS_PROGRAM};
 
 /// A server that answers on `address`.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl ServerProcess {
         placement: Placement,
         no_delay: bool,
     ) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(THIS_PROGRAM);
         if no_delay {
             command.env(NO_DELAY, "1");
         }
@@ -49,6 +49,19 @@ impl ServerProcess {
         let server = Self { address, child, meter: None };
         server.wait_until_it_rests()?;
         Ok(server)
+    }
+
+    /// Starts a command that will listen on this address, and does not wait for it.
+    pub(crate) fn run_at(
+        command: Command,
+        address: SocketAddr,
+        cores: &Cores,
+        placement: Placement,
+    ) -> Result<Self> {
+        cores.be_server(placement)?;
+        let spawned = Child::spawn(command);
+        cores.be_client(placement)?;
+        Ok(Self { address, child: spawned?, meter: None })
     }
 
     /// Begins to count CPU time.

@@ -24,6 +24,9 @@ pub(crate) enum Needs {
     Gevent,
     Go,
     C,
+    Redis,
+    /// The examples of this repository, built with cargo.
+    Examples,
 }
 
 impl fmt::Display for Needs {
@@ -35,6 +38,8 @@ impl fmt::Display for Needs {
             Self::Gevent => "gevent in that Python (`pip install gevent`)",
             Self::Go => "go",
             Self::C => "cc",
+            Self::Redis => "redis-server",
+            Self::Examples => "example that could be built",
         })
     }
 }
@@ -51,6 +56,11 @@ pub(crate) const SERVERS: &[Server] = &[
     ours("coroutine-2", "CoroutineTcpServer, two workers"),
     ours("coroutine-hibernate", "CoroutineTcpServer, hibernating"),
     ours("coroutine-udp", "CoroutineUdpServer"),
+    example("resp-coroutine", "RESP example, coroutines"),
+    example("resp-threading", "RESP example, threads"),
+    example("http-coroutine", "HTTP example, coroutines"),
+    example("http-threading", "HTTP example, threads"),
+    peer("redis-server", "redis-server", Needs::Redis),
     peer("std-loop", "std loop", Needs::Nothing),
     peer("std-thread", "std threads", Needs::Nothing),
     peer("std-udp", "std loop, UDP", Needs::Nothing),
@@ -79,6 +89,10 @@ pub(crate) const SERVERS: &[Server] = &[
 
 const fn ours(name: &'static str, title: &'static str) -> Server {
     Server { name, title, needs: Needs::Nothing, is_ours: true }
+}
+
+const fn example(name: &'static str, title: &'static str) -> Server {
+    Server { name, title, needs: Needs::Examples, is_ours: true }
 }
 
 const fn peer(name: &'static str, title: &'static str, needs: Needs) -> Server {

@@ -6,14 +6,16 @@ use super::Runs;
 use crate::Result;
 use crate::clients::Clients;
 use crate::load::Histogram;
-use crate::plan::Case;
+use crate::plan::{Case, Comparison};
 use crate::server_process::ServerProcess;
 use crate::servers;
 
 /// What was measured of one case; `servers` in the order of the plan.
 #[derive(Debug)]
 pub(crate) struct CaseResult {
-    pub(crate) case: &'static Case,
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) comparisons: &'static [Comparison],
     pub(crate) servers: Vec<ServerResult>,
 }
 
@@ -32,7 +34,7 @@ pub(crate) struct ServerResult {
 }
 
 impl ServerResult {
-    fn new(server: &'static str) -> Self {
+    pub(crate) fn new(server: &'static str) -> Self {
         Self {
             server,
             cpu_us: Vec::new(),
@@ -47,9 +49,10 @@ impl ServerResult {
     fn push(&mut self, figures: &Figures) {
         self.cpu_us.push(figures.cpu_us);
         self.per_second.push(figures.per_second);
-        self.p50.push(figures.replies.percentile_us(50.0));
-        self.p99.push(figures.replies.percentile_us(99.0));
-        self.p999.push(figures.replies.percentile_us(99.9));
+        let [p50, p99, p999] = figures.percentiles_us;
+        self.p50.extend(p50);
+        self.p99.extend(p99);
+        self.p999.extend(p999);
         self.resident_mb.push(figures.resident as f64 / 1e6);
     }
 }
@@ -75,7 +78,8 @@ impl Runs<'_> {
             }
         }
         servers.sort_by_key(|result| case.servers.iter().position(|name| *name == result.server));
-        Ok(CaseResult { case, servers })
+        let Case { name, title, comparisons, .. } = *case;
+        Ok(CaseResult { name, title, comparisons, servers })
     }
 
     /// All servers at once, but only one of them at work. Returns which failed.
@@ -98,19 +102,22 @@ impl Runs<'_> {
         }
         for (result, server) in turns {
             match server.end() {
-                Ok(figures) => {
-                    self.progress.say(&format!(
-                        "    {:27} {:8.2} us/request {:8.0} requests/s",
-                        servers::title(result.server),
-                        figures.cpu_us,
-                        figures.per_second,
-                    ));
-                    result.push(&figures);
-                }
+                Ok(figures) => self.tell(result, &figures),
                 Err(error) => failed.push((result.server, error)),
             }
         }
         failed
+    }
+
+    /// Adds what one repetition says.
+    pub(crate) fn tell(&self, result: &mut ServerResult, figures: &Figures) {
+        self.progress.say(&format!(
+            "    {:34} {:8.2} us/request {:8.0} requests/s",
+            servers::title(result.server),
+            figures.cpu_us,
+            figures.per_second,
+        ));
+        result.push(figures);
     }
 }
 
@@ -143,12 +150,14 @@ struct Turns {
 }
 
 /// What one repetition says of a server.
-struct Figures {
-    cpu_us: f64,
-    per_second: f64,
-    replies: Histogram,
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) cpu_us: f64,
+    pub(crate) per_second: f64,
+    /// 50, 99 and 99.9 in a hundred replies took no longer, where that is known.
+    pub(crate) percentiles_us: [Option<f64>; 3],
     /// In bytes.
-    resident: u64,
+    pub(crate) resident: u64,
 }
 
 impl Turns {
@@ -185,7 +194,7 @@ impl Turns {
         Ok(Figures {
             cpu_us: (own + children) * 1e6,
             per_second: requests / self.took.as_secs_f64(),
-            replies: self.replies,
+            percentiles_us: [50.0, 99.0, 99.9].map(|p| Some(self.replies.percentile_us(p))),
             resident,
         })
     }

@@ -7,13 +7,14 @@ mod shutdown;
 
 use crate::Result;
 use crate::cpu::Cores;
-use crate::options::Options;
+use crate::options::{Command, Options};
 use crate::plan::{self, CASES, IDLE, SHUTDOWNS};
 use crate::progress::Progress;
+use crate::real;
 use crate::roster::Roster;
 use crate::servers;
 
-pub(crate) use self::case::CaseResult;
+pub(crate) use self::case::{CaseResult, Figures, ServerResult};
 pub(crate) use self::idle::IdleResult;
 pub(crate) use self::parked::{NAME as PARKED, ParkedResult};
 pub(crate) use self::shutdown::ShutdownResult;
@@ -35,13 +36,16 @@ pub(crate) struct Runs<'a> {
     pub(crate) options: &'a Options,
     pub(crate) cores: &'a Cores,
     pub(crate) roster: &'a Roster,
-    progress: Progress,
+    pub(crate) progress: Progress,
 }
 
 impl<'a> Runs<'a> {
     pub(crate) fn new(options: &'a Options, cores: &'a Cores, roster: &'a Roster) -> Self {
         let mut runs = Self { options, cores, roster, progress: Progress::new(0) };
-        runs.progress = Progress::new(runs.steps());
+        runs.progress = Progress::new(match options.command {
+            Command::Clients => real::steps(&runs),
+            _ => runs.steps(),
+        });
         runs
     }
 
@@ -73,13 +77,13 @@ impl<'a> Runs<'a> {
         self.options.repeat.unwrap_or(if self.options.short { 3 } else { 5 })
     }
 
-    fn is_wanted(&self, name: &str) -> bool {
+    pub(crate) fn is_wanted(&self, name: &str) -> bool {
         let only = &self.options.only;
         only.is_empty() || only.iter().any(|word| plan::is_meant_by(name, word))
     }
 
     /// Those of the servers that take part.
-    fn present(&self, servers: &[&'static str]) -> Vec<&'static str> {
+    pub(crate) fn present(&self, servers: &[&'static str]) -> Vec<&'static str> {
         servers.iter().copied().filter(|name| self.roster.has(name)).collect()
     }
 
@@ -103,7 +107,13 @@ impl<'a> Runs<'a> {
     }
 
     /// Notes that a server failed; the others go on.
-    fn note(&self, failures: &mut Vec<String>, load: &str, server: &str, error: &crate::Error) {
+    pub(crate) fn note(
+        &self,
+        failures: &mut Vec<String>,
+        load: &str,
+        server: &str,
+        error: &crate::Error,
+    ) {
         let text = format!("{load}, {}: {error}", servers::title(server));
         self.progress.say(&format!("FAILED: {text}"));
         failures.push(text);

@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Runs;
-use crate::Result;
 use crate::child::Child;
 use crate::cpu::Placement;
 use crate::memory::Memory;
+use crate::{Result, THIS_PROGRAM};
 
 /// How much of the progress it is.
 pub(super) const STEPS: usize = 200;
@@ -38,7 +38,7 @@ impl Runs<'_> {
         let wanted = if self.options.short { WANTED / 10 } else { WANTED };
         self.progress.now(&format!("{wanted} coroutines, parked"));
         let nap = if self.options.short { "8" } else { "40" };
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(THIS_PROGRAM);
         command.args(["parked", &wanted.to_string(), nap]);
         let mut child = Child::spawn(command)?;
         let line = child.line(LIMIT)?;

@@ -4,7 +4,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Runs;
-use crate::Result;
 use crate::clients::Clients;
 use crate::cpu::Placement;
 use crate::load::Load;
@@ -14,6 +13,7 @@ use crate::serve::scripts;
 use crate::server_process::ServerProcess;
 use crate::servers;
 use crate::statistics::Spread;
+use crate::{Result, THIS_PROGRAM};
 
 /// How much of the progress one server is.
 pub(super) const STEPS: usize = 50;
@@ -73,7 +73,7 @@ impl Runs<'_> {
         let command = match server.strip_prefix("cpython-") {
             Some(class) => scripts::cpython(python, &["shutdown", class, rounds]),
             None => {
-                let mut command = Command::new(std::env::current_exe()?);
+                let mut command = Command::new(THIS_PROGRAM);
                 command.args(["shutdown", server, rounds]);
                 command
             }
@@ -87,7 +87,7 @@ impl Runs<'_> {
     fn with_clients(&self, server: &'static str, connections: usize) -> Result<Times> {
         let (mut shutdowns, mut closes) = (Vec::new(), Vec::new());
         for _ in 0..self.repeat() {
-            let mut command = Command::new(std::env::current_exe()?);
+            let mut command = Command::new(THIS_PROGRAM);
             command.args(["told", server]);
             let mut process = ServerProcess::run(command, self.cores, Placement::Everywhere)?;
             let load = Load::Echo { connections, depth: 1 };

@@ -62,6 +62,12 @@ pub(crate) fn prepare(needs: Needs, python: &str) -> Result<Option<String>> {
             }
             None => None,
         },
+        Needs::Redis => output(Command::new("redis-server").arg("-v"))
+            .and_then(|line| line.split("v=").nth(1)?.split(' ').next().map(str::to_owned)),
+        Needs::Examples => {
+            crate::real::build_examples()?;
+            Some(String::new())
+        }
         Needs::C => match output(Command::new("cc").arg("-dumpfullversion")) {
             Some(version) => {
                 let source = write("fork_loop.c", include_str!("../../peers/fork_loop.c"))?;
