@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::differences::LeftOut;
 use crate::outcome::Outcome;
+use crate::pattern::matches;
 
 /// One difference between two outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,23 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: Python: {} | ours: {}", self.at, self.python, self.ours)
     }
+}
+
+/// What Python did without what ours leaves out, and whether there was any of it.
+pub fn leave_out(python: &Outcome, ours: &Outcome, entry: &LeftOut) -> (Outcome, bool) {
+    let mut rest = python.clone();
+    let mut any = false;
+    for (actor, events) in &mut rest.traces {
+        let is_left_out = |event: &String| matches(entry.event, event);
+        let ours_has_some =
+            ours.traces.get(actor).is_some_and(|events| events.iter().any(is_left_out));
+        if matches(entry.at, actor) && !ours_has_some {
+            let before = events.len();
+            events.retain(|event| !is_left_out(event));
+            any |= events.len() < before;
+        }
+    }
+    (rest, any)
 }
 
 /// All differences between two outcomes. Of a trace, what both have in the same order is left
@@ -110,6 +129,21 @@ mod tests {
         let python = outcome(&["handle_error", "shutdown_request"], "");
         let ours = outcome(&["shutdown_request", "handle_error"], "");
         assert_eq!(compare(&python, &ours).len(), 1);
+    }
+
+    #[test]
+    fn what_ours_leaves_out_is_left_out_unless_ours_has_some() {
+        let entry = LeftOut {
+            scenarios: &["*"],
+            at: "accept loop",
+            event: "process_request(*)",
+            number: "-",
+            why: "for the sake of this test",
+        };
+        let python = outcome(&["get_request(1)", "process_request(1)"], "");
+        let without = outcome(&["get_request(1)"], "");
+        assert_eq!(leave_out(&python, &without, &entry), (without, true));
+        assert_eq!(leave_out(&python, &python, &entry), (python.clone(), false));
     }
 
     #[test]

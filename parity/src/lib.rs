@@ -8,6 +8,12 @@
 //! [list of intended ones](differences), and each entry of that list has to occur wherever it
 //! says, or the run fails.
 //!
+//! Python has no coroutines. Those of ours are compared with what comes nearest, Python's threads: a
+//! scenario of `coroutine_epoll` or `coroutine_io_uring` runs a `ThreadingMixIn` on Python's side.
+//! There they must do what threads do, hook by hook, and with one worker, so that requests are
+//! taken in one order. The coroutine that takes them counts as the accept loop, whatever thread it
+//! is on; what it [leaves out](differences::LEFT_OUT) of Python's loop is listed.
+//!
 //! This library knows nothing of the crate that it judges; the binary beside it is one of the two
 //! servers.
 

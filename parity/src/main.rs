@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, thread};
 
-use parity::differences::{INTENDED, Intended};
+use parity::differences::{INTENDED, Intended, LEFT_OUT, LeftOut};
 use parity::run::{Comparison, faults, run_all};
 use parity::scenario::Scenario;
 use parity::server::{Side, Start};
@@ -103,6 +103,10 @@ fn list(options: &Options) -> io::Result<bool> {
 fn differences(options: &Options) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let scenarios = options.scenarios()?;
+    for LeftOut { scenarios, at, event, number, why } in LEFT_OUT {
+        writeln!(out, "{number}: {why}")?;
+        writeln!(out, "    in {}, at {at}: left out: {event}", scenarios.join(", "))?;
+    }
     for entry in options.intended(&scenarios) {
         let count = scenarios.iter().filter(|one| entry.covers(&one.name())).count();
         let Intended { scenarios, at, python, ours, number, why } = entry;
@@ -122,6 +126,7 @@ fn compare(options: &Options) -> io::Result<bool> {
         name: "ours".to_owned(),
         start: Start::Program(vec![env::current_exe()?, PathBuf::from("serve")]),
         patient: true,
+        has_coroutines: true,
     };
     let scenarios = options.scenarios()?;
     let start = Instant::now();

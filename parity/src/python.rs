@@ -28,6 +28,7 @@ fn side(version: &str, executable: PathBuf) -> io::Result<Side> {
         name: format!("Python {version}"),
         start: Start::Nursery(Arc::new(Nursery::new(&command)?)),
         patient: false,
+        has_coroutines: false,
     })
 }
 

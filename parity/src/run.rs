@@ -6,8 +6,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::compare::{Difference, compare};
-use crate::differences::Intended;
+use crate::compare::{Difference, compare, leave_out};
+use crate::differences::{Intended, LEFT_OUT, LeftOut};
 use crate::driver::{Run, run};
 use crate::pattern::{matches, matches_path};
 use crate::scenario::Scenario;
@@ -24,6 +24,8 @@ pub struct Comparison {
     pub ours: Run,
     /// Where they differ.
     pub differences: Vec<Difference>,
+    /// Which entries of [`LEFT_OUT`] something was left out for.
+    pub left_out: Vec<&'static LeftOut>,
 }
 
 /// Runs all `scenarios` against both sides, `jobs` at a time.
@@ -60,14 +62,22 @@ pub fn run_all(
 
 fn run_one(scenario: &Scenario, python: &Side, ours: &Side) -> io::Result<Comparison> {
     let (python, ours) = (run(python, scenario)?, run(ours, scenario)?);
-    let differences = compare(&python.outcome, &ours.outcome);
-    Ok(Comparison { name: scenario.name(), python, ours, differences })
+    let name = scenario.name();
+    let mut left_out = Vec::new();
+    let mut expected = python.outcome.clone();
+    for entry in LEFT_OUT.iter().filter(|entry| entry.covers(&name)) {
+        let (rest, any) = leave_out(&expected, &ours.outcome, entry);
+        expected = rest;
+        left_out.extend(any.then_some(entry));
+    }
+    let differences = compare(&expected, &ours.outcome);
+    Ok(Comparison { name, python, ours, differences, left_out })
 }
 
 /// What is wrong with a run: nothing may be.
 pub fn faults(comparisons: &[Comparison], intended: &[Intended]) -> Vec<String> {
     let mut faults = Vec::new();
-    for Comparison { name, python, ours, differences } in comparisons {
+    for Comparison { name, python, ours, differences, .. } in comparisons {
         for (side, run) in [("Python", python), ("ours", ours)] {
             if let Some(why) = &run.outcome.broken {
                 faults.push(format!("{name}: {side}: {why}\n{}", run.errors));
@@ -77,6 +87,15 @@ pub fn faults(comparisons: &[Comparison], intended: &[Intended]) -> Vec<String> 
             if !intended.iter().any(|entry| entry.covers(name) && entry.tells(difference)) {
                 faults.push(format!("{name}: not intended: {difference}"));
             }
+        }
+    }
+    for entry in LEFT_OUT {
+        let covered = || comparisons.iter().filter(|one| entry.covers(&one.name));
+        // Of a few scenarios none need have it.
+        let is_whole = covered().any(|one| one.name.contains("/normal/"));
+        if is_whole && !covered().any(|one| one.left_out.iter().any(|it| std::ptr::eq(*it, entry)))
+        {
+            faults.push(format!("listed but nowhere left out: {entry:?}"));
         }
     }
     for entry in intended {
@@ -91,6 +110,13 @@ pub fn faults(comparisons: &[Comparison], intended: &[Intended]) -> Vec<String> 
         }
     }
     faults
+}
+
+impl LeftOut {
+    /// Whether this may be left out in the scenario of that name.
+    pub fn covers(&self, name: &str) -> bool {
+        self.scenarios.iter().any(|pattern| matches_path(pattern, name))
+    }
 }
 
 impl Intended {

@@ -45,11 +45,33 @@ pub enum MixIn {
     Threading,
     /// A process per request.
     Forking,
+    /// A coroutine per request, on a worker that waits by epoll.
+    CoroutineEpoll,
+    /// A coroutine per request, on a worker that waits by io_uring.
+    CoroutineIoUring,
 }
 
 impl MixIn {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Synchronous, Self::Threading, Self::Forking];
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Synchronous,
+        Self::Threading,
+        Self::Forking,
+        Self::CoroutineEpoll,
+        Self::CoroutineIoUring,
+    ];
+
+    /// Whether requests run on coroutines.
+    pub fn is_coroutine(self) -> bool {
+        matches!(self, Self::CoroutineEpoll | Self::CoroutineIoUring)
+    }
+
+    /// Which of Python's it is compared with: it has no coroutines, and what comes nearest is a
+    /// thread per request. Both run requests at the same time, in one process and out of the
+    /// loop's way.
+    pub fn of_python(self) -> Self {
+        if self.is_coroutine() { Self::Threading } else { self }
+    }
 }
 
 impl fmt::Display for MixIn {
@@ -58,6 +80,8 @@ impl fmt::Display for MixIn {
             Self::Synchronous => "synchronous",
             Self::Threading => "threading",
             Self::Forking => "forking",
+            Self::CoroutineEpoll => "coroutine_epoll",
+            Self::CoroutineIoUring => "coroutine_io_uring",
         })
     }
 }

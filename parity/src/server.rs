@@ -25,6 +25,8 @@ pub struct Side {
     pub start: Start,
     /// Whether probes give it all the time there is: a server that is not known to hang.
     pub patient: bool,
+    /// Whether it has coroutines; one that has not runs threads in their stead.
+    pub has_coroutines: bool,
 }
 
 /// How a server is started.
@@ -57,11 +59,12 @@ impl Server {
     ///
     /// The program cannot be started.
     pub fn start(side: &Side, scenario: &Scenario, folder: &Path) -> io::Result<Self> {
-        let arguments = [
-            scenario.transport.to_string(),
-            scenario.mixin.to_string(),
-            scenario.behaviour.clone(),
-        ];
+        let mixin = match side.has_coroutines {
+            true => scenario.mixin,
+            false => scenario.mixin.of_python(),
+        };
+        let arguments =
+            [scenario.transport.to_string(), mixin.to_string(), scenario.behaviour.clone()];
         let errors = folder.join("stderr");
         let mut spawning = None;
         let (group, process, commands, output) = match &side.start {
@@ -179,6 +182,8 @@ fn spawn(
         .args(&command[1..])
         .args(arguments)
         .current_dir(folder)
+        // To print one takes longer than a reply that is on its way is waited for.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(errors)

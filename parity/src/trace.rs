@@ -131,8 +131,8 @@ fn is(line: &Line, name: &str) -> bool {
     line.event == name || (name.ends_with('.') && line.event.starts_with(name))
 }
 
-/// Whether the request has been closed by all who have it. One that was handed to a thread is
-/// that thread's; one that was forked is the child's, and the loop's copy is closed too.
+/// Whether the request has been closed by all who have it. One that was handed to a thread or
+/// to a coroutine is that one's; one that was forked is the child's, and the loop's copy is closed too.
 fn over(request: u32, lines: &[Line], mixin: MixIn) -> bool {
     let events_of = |place: &'static str| {
         let of_request = lines.iter().filter(move |line| line.request == Some(request));
@@ -143,7 +143,7 @@ fn over(request: u32, lines: &[Line], mixin: MixIn) -> bool {
     let mut ends = events_of("loop")
         .filter(|event| ["shutdown_request", "close_request", "~closed"].contains(event));
     match ends.next() {
-        None => mixin == MixIn::Threading && closed_in("worker"),
+        None => mixin.of_python() == MixIn::Threading && closed_in("worker"),
         Some("close_request") => {
             closed_in("loop") && (mixin != MixIn::Forking || closed_in("child"))
         }

@@ -1,10 +1,10 @@
 //! Handlers that carry out lists of small operations, such as `read_line,gate,write`.
 
 use std::io::{self, BufRead, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use socketserver::net::UnixStream;
 use socketserver::{
     Address, DatagramRequest, DatagramRequestHandler, Result, ShutdownHandle, StreamRequest,
     StreamRequestHandler, WriteMode,
@@ -17,7 +17,7 @@ use super::tracing::trace_this;
 /// A handler of streams and of datagrams, made with what its class says in Python.
 #[derive(Debug)]
 pub(super) struct Scripted {
-    wbufsize: usize,
+    wbufsize: WriteMode,
     timeout: Option<Duration>,
     data: Vec<u8>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Scripted {
 impl From<&Behaviour> for Scripted {
     fn from(behaviour: &Behaviour) -> Self {
         Self {
-            wbufsize: behaviour.number("wbufsize").unwrap_or(0),
+            wbufsize: behaviour.number::<usize>("wbufsize").map_or(WriteMode::Auto, Into::into),
             timeout: behaviour.number("handler_timeout").map(Duration::from_secs_f64),
             data: Vec::new(),
         }
@@ -169,7 +169,7 @@ impl StreamRequestHandler<Hooks> for Scripted {
     }
 
     fn wbufsize(&self) -> WriteMode {
-        self.wbufsize.into()
+        self.wbufsize
     }
 }
 

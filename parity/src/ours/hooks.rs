@@ -11,7 +11,7 @@ use socketserver::transport::{Kind, ServerBind, Tombstone, Transport};
 use socketserver::{Address, BaseServer, Failed, Failure, FinishRequest, RequestError, Result};
 
 use super::behaviour::Behaviour;
-use super::tracing::{kind, this_is_request, trace, trace_of, trace_this};
+use super::tracing::{kind, this_is_request, this_takes_requests, trace, trace_of, trace_this};
 
 /// What hooks do that are told to.
 impl Behaviour {
@@ -67,6 +67,7 @@ impl<T: Transport> Transport for Traced<T> {
     fn get_request(&self, socket: &T::Socket) -> io::Result<(Arc<Self::Request>, Address)> {
         let (request, client_address) = self.inner.get_request(socket)?;
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        this_takes_requests();
         this_is_request(number);
         trace_of(number, "get_request");
         if self.behaviour.get("get_request").is_some() {
@@ -123,6 +124,9 @@ impl<A, T: ServerBind<A>> ServerBind<A> for Traced<T> {
 }
 
 /// A mix-in whose `process_request` is traced.
+///
+/// One that takes requests by itself does so here too, unless `process_request` is told to fail:
+/// then it is overridden, which takes that it is called.
 #[derive(Debug)]
 pub(super) struct TracedMixIn<M> {
     pub(super) inner: M,
@@ -140,6 +144,17 @@ impl<P: PendingRequest, M: MixIn<P>> MixIn<P> for TracedMixIn<M> {
 
     fn server_activate(&self) -> io::Result<()> {
         self.inner.server_activate()
+    }
+
+    fn start_accepting(&self, acceptor: &P::Acceptor) -> io::Result<bool> {
+        if self.behaviour.get("process_request").is_some() {
+            return Ok(false);
+        }
+        self.inner.start_accepting(acceptor)
+    }
+
+    fn stop_accepting(&self) {
+        self.inner.stop_accepting();
     }
 
     fn has_room(&self) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{process, thread};
 
 use socketserver::handler::RequestHandler;
-use socketserver::mixin::{AnyMixIn, Forking, Synchronous};
+use socketserver::mixin::{AnyMixIn, Coroutine, Forking, Synchronous};
 use socketserver::transport::{ServerBind, Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{Address, Server};
 
@@ -49,6 +49,13 @@ pub(crate) fn serve(arguments: &[String]) -> io::Result<()> {
 }
 
 fn any_mixin(name: &str, behaviour: &Behaviour) -> io::Result<AnyMixIn> {
+    if let Some(backend) = name.strip_prefix("coroutine_") {
+        let mut coroutine = Coroutine::default();
+        coroutine.backend = backend.parse()?;
+        // Several take requests in any order among them, and the order is compared.
+        coroutine.workers = 1;
+        return Ok(coroutine.into());
+    }
     let mut mixin = name.parse().map_err(io::Error::other)?;
     if let AnyMixIn::Forking(Forking { allow_threads, max_children, .. }) = &mut mixin {
         // The other threads wait, or write lines with one system call each.

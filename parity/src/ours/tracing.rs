@@ -1,7 +1,8 @@
 //! Trace lines on standard output, one write each, so that threads and children never mix them;
 //! `python/tracing.py` says what they are.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::File;
@@ -10,9 +11,28 @@ use std::os::fd::AsFd;
 use std::process;
 use std::sync::OnceLock;
 
+use socketserver_coroutine::current;
+
+/// What a thread is about, or one of its coroutines.
+#[derive(Clone, Copy, Debug)]
+struct Here {
+    place: &'static str,
+    request: Option<u32>,
+}
+
+const NOWHERE: Here = Here { place: "worker", request: None };
+
 thread_local! {
-    static PLACE: Cell<&'static str> = const { Cell::new("worker") };
-    static REQUEST: Cell<Option<u32>> = const { Cell::new(None) };
+    /// By the coroutine's name among those of this thread; the thread's own has none.
+    static HERE: RefCell<BTreeMap<Option<u64>, Here>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn here() -> Here {
+    HERE.with_borrow(|here| here.get(&current()).copied().unwrap_or(NOWHERE))
+}
+
+fn change(change: impl FnOnce(&mut Here)) {
+    HERE.with_borrow_mut(|here| change(here.entry(current()).or_insert(NOWHERE)));
 }
 
 /// The process that is no forked child, and where it writes.
@@ -27,12 +47,17 @@ pub(super) fn start() -> io::Result<()> {
 
 /// Names the calling thread; one without a name is a `worker`.
 pub(super) fn this_thread_is(place: &'static str) {
-    PLACE.set(place);
+    change(|here| here.place = place);
 }
 
-/// Says which request the calling thread is about, for the hooks that are not told.
+/// Says which request the calling thread, or coroutine, is about, for the hooks that are not told.
 pub(super) fn this_is_request(number: u32) {
-    REQUEST.set(Some(number));
+    change(|here| here.request = Some(number));
+}
+
+/// Says that the caller takes requests off the socket: the loop, or a coroutine that does its work.
+pub(super) fn this_takes_requests() {
+    change(|here| here.place = "loop");
 }
 
 /// Writes a line about no request.
@@ -45,16 +70,16 @@ pub(super) fn trace_of(number: u32, event: impl Display) {
     write(Some(number), &event);
 }
 
-/// Writes a line about the request of the calling thread.
+/// Writes a line about the request of the caller.
 pub(super) fn trace_this(event: impl Display) {
-    write(REQUEST.get(), &event);
+    write(here().request, &event);
 }
 
 fn write(request: Option<u32>, event: &dyn Display) {
     let Some((main, output)) = MAIN.get() else {
         return;
     };
-    let place = if process::id() == *main { PLACE.get() } else { "child" };
+    let place = if process::id() == *main { here().place } else { "child" };
     let line = match request {
         Some(number) => format!("{place} {number} {event}\n"),
         None => format!("{place} - {event}\n"),

@@ -128,7 +128,7 @@ pub(super) fn shutdown_without_poll(case: Case) -> Option<Script> {
 /// A handler that stops its own server.
 pub(super) fn shutdown_from_handler(case: Case) -> Option<Script> {
     let case = case.serve_forever()?;
-    let patience = match case.mixin {
+    let patience = match case.mixin.of_python() {
         MixIn::Threading => ANSWERS,
         _ => HANGS,
     };
