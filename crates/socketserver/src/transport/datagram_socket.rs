@@ -264,3 +264,146 @@ impl<S: AsFd> AsFd for DatagramSocket<S> {
         self.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::WouldBlock;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use socketserver_sys::datagram::Outbox;
+    use socketserver_sys::descriptor::{Interest, wait};
+
+    use super::{DatagramSocket, Trains};
+    use crate::transport::{Packet, ServerBind, Transport, Udp};
+
+    fn server(udp: &Udp, address: &str) -> DatagramSocket<UdpSocket> {
+        let server = udp.server_bind(address).unwrap();
+        udp.server_activate(&server).unwrap();
+        server
+    }
+
+    fn client(server: &DatagramSocket<UdpSocket>) -> UdpSocket {
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = server.socket().local_addr().unwrap().port();
+        client.connect(("127.0.0.1", port)).unwrap();
+        client
+    }
+
+    /// The next packet, waiting for it only if none was taken off the socket already.
+    fn next(udp: &Udp, server: &DatagramSocket<UdpSocket>) -> Arc<Packet> {
+        if !udp.has_requests(server) {
+            let timeout = Some(Duration::from_secs(5));
+            wait([(Some(server.as_fd()), Interest::Read)], timeout).unwrap();
+        }
+        udp.get_request(server).unwrap().0
+    }
+
+    #[test]
+    fn what_was_read_ahead_is_given_one_by_one_in_order() {
+        let udp = Udp::default();
+        let server = server(&udp, "127.0.0.1:0");
+        udp.read_ahead(&server);
+        let client = client(&server);
+        for number in 0..100_u8 {
+            client.send(&[number]).unwrap();
+        }
+        let mut ahead = 0;
+        for number in 0..100 {
+            assert_eq!(next(&udp, &server).data(), [number]);
+            ahead += usize::from(udp.has_requests(&server));
+        }
+        assert!(ahead > 50, "{ahead} of 100 were followed by another");
+        assert_eq!(udp.get_request(&server).unwrap_err().kind(), WouldBlock);
+        assert!(udp.is_drained(&server));
+    }
+
+    /// Nobody has to look at the socket for it.
+    #[test]
+    fn what_was_read_ahead_waits_for_whoever_asks_next() {
+        let udp = Udp::default();
+        let server = server(&udp, "127.0.0.1:0");
+        udp.read_ahead(&server);
+        let client = client(&server);
+        client.send(b"one").unwrap();
+        client.send(b"two").unwrap();
+        assert_eq!(next(&udp, &server).data(), b"one");
+        assert!(udp.has_requests(&server) && !udp.is_drained(&server));
+        let [readable] =
+            wait([(Some(server.as_fd()), Interest::Read)], Some(Duration::ZERO)).unwrap();
+        assert!(!readable);
+        std::thread::scope(|scope| {
+            let two = scope.spawn(|| udp.get_request(&server).unwrap().0.data().to_vec());
+            assert_eq!(two.join().unwrap(), b"two");
+        });
+        assert!(!udp.has_requests(&server));
+    }
+
+    #[test]
+    fn a_train_comes_as_its_datagrams_each_with_where_it_came_to() {
+        let udp = Udp { max_packet_size: 60, ..Udp::default() };
+        let server = server(&udp, "0.0.0.0:0");
+        udp.read_ahead(&server);
+        let client = client(&server);
+        // Makes it receive trains.
+        assert_eq!(udp.get_request(&server).unwrap_err().kind(), WouldBlock);
+        assert!(server.receives_trains());
+        let mut outbox = Outbox::default();
+        let lens = [50, 50, 70, 70, 70, 10];
+        for len in lens {
+            outbox.push(&vec![7; len], client.peer_addr().unwrap(), None, usize::MAX);
+        }
+        outbox.send(client.as_fd()).unwrap();
+        for len in lens {
+            let packet = next(&udp, &server);
+            assert_eq!((packet.data().len(), packet.is_truncated()), (len.min(60), len > 60));
+            assert_eq!(packet.destination(), Some("127.0.0.1".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_packet_is_used_again_unless_somebody_has_kept_it() {
+        let udp = Udp::default();
+        let server = server(&udp, "127.0.0.1:0");
+        let client = client(&server);
+        client.send(b"one").unwrap();
+        let one = next(&udp, &server);
+        let weak = Arc::downgrade(&one);
+        let place = Arc::as_ptr(&one);
+        udp.close_request(one);
+        // Somebody may still get at it, so it is left alone.
+        let kept = weak.upgrade();
+        client.send(b"second").unwrap();
+        let second = next(&udp, &server);
+        assert_ne!(Arc::as_ptr(&second), place);
+        assert!(kept.is_none_or(|kept| kept.data() == b"one"));
+
+        let place = Arc::as_ptr(&second);
+        udp.close_request(second);
+        client.send(b"3").unwrap();
+        let third = next(&udp, &server);
+        assert_eq!((Arc::as_ptr(&third), third.data()), (place, &b"3"[..]));
+        // The handler has kept a clone.
+        let kept = Arc::clone(&third);
+        udp.close_request(third);
+        client.send(b"4").unwrap();
+        let fourth = next(&udp, &server);
+        assert_eq!((kept.data(), fourth.data()), (&b"3"[..], &b"4"[..]));
+    }
+
+    #[test]
+    fn short_trains_that_are_refused_end_trains_and_long_ones_only_those() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = DatagramSocket::from(socket);
+        let trains: &Trains = &socket.home.trains;
+        trains.refused(9000, true);
+        assert_eq!((trains.longest(), socket.take_fallback()), (8999, None));
+        trains.refused(1400, true);
+        assert_eq!((trains.longest(), socket.take_fallback()), (1399, None));
+        trains.refused(100, true);
+        assert_eq!((trains.longest(), socket.take_fallback()), (0, Some("UDP_SEGMENT")));
+        assert_eq!(socket.take_fallback(), None);
+    }
+}

@@ -186,3 +186,148 @@ fn refuses_trains(error: &io::Error) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::WouldBlock;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use socketserver_sys::datagram::refuse_trains;
+    use socketserver_sys::descriptor::{Interest, wait};
+
+    use super::{LONGEST, begin};
+    use crate::address::Address;
+    use crate::transport::{DatagramSocket, Packet, ServerBind, Transport, Udp};
+
+    /// A server's socket, a client, and a packet that the client has sent.
+    fn pair() -> (DatagramSocket<UdpSocket>, UdpSocket, Arc<Packet>, Address) {
+        let udp = Udp::default();
+        let server = udp.server_bind("127.0.0.1:0").unwrap();
+        udp.server_activate(&server).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.connect(server.socket().local_addr().unwrap()).unwrap();
+        client.send(b"hello").unwrap();
+        wait([(Some(server.as_fd()), Interest::Read)], None).unwrap();
+        let (packet, address) = udp.get_request(&server).unwrap();
+        (server, client, packet, address)
+    }
+
+    fn lens(client: &UdpSocket, count: usize) -> Vec<usize> {
+        let mut buffer = [0; 32 * 1024];
+        (0..count).map(|_| client.recv(&mut buffer).unwrap()).collect()
+    }
+
+    fn is_silent(client: &UdpSocket) -> bool {
+        client.set_nonblocking(true).unwrap();
+        let silent = client.recv(&mut [0]).is_err_and(|error| error.kind() == WouldBlock);
+        client.set_nonblocking(false).unwrap();
+        silent
+    }
+
+    #[test]
+    fn replies_go_when_the_scope_ends_and_not_before() {
+        let (server, client, packet, address) = pair();
+        let scope = begin();
+        for reply in ["one", "two", "", "four"] {
+            assert_eq!(packet.send_to(reply.as_bytes(), &address).unwrap(), reply.len());
+        }
+        assert!(is_silent(&client));
+        assert!(scope.end().is_empty());
+        assert_eq!(lens(&client, 4), [3, 3, 0, 4]);
+        // Without a scope they go at once.
+        packet.send_to(b"five!", &address).unwrap();
+        assert_eq!(lens(&client, 1), [5]);
+        assert!(server.sends_trains());
+    }
+
+    #[test]
+    fn an_inner_scope_sends_and_the_outer_goes_on() {
+        let (_server, client, packet, address) = pair();
+        let outer = begin();
+        let inner = begin();
+        packet.send_to(b"one", &address).unwrap();
+        drop(inner);
+        assert_eq!(lens(&client, 1), [3]);
+        packet.send_to(b"four", &address).unwrap();
+        assert!(is_silent(&client));
+        drop(outer);
+        assert_eq!(lens(&client, 1), [4]);
+    }
+
+    #[test]
+    fn a_reply_too_long_to_gather_does_not_overtake() {
+        let (_server, client, packet, address) = pair();
+        let scope = begin();
+        packet.send_to(b"short", &address).unwrap();
+        packet.send_to(&[0; LONGEST + 1], &address).unwrap();
+        assert_eq!(lens(&client, 2), [5, LONGEST + 1]);
+        // EMSGSIZE
+        let error = packet.send_to(&[0; 70_000], &address).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(90));
+        assert!(scope.end().is_empty());
+    }
+
+    #[test]
+    fn replies_of_two_servers_leave_from_their_own_sockets() {
+        let (_one, client, packet, address) = pair();
+        let (_other, others, of_other, at_other) = pair();
+        let scope = begin();
+        packet.send_to(b"one", &address).unwrap();
+        of_other.send_to(b"other", &at_other).unwrap();
+        packet.send_to(b"again", &address).unwrap();
+        assert!(scope.end().is_empty());
+        assert_eq!((lens(&client, 2), lens(&others, 1)), (vec![3, 5], vec![5]));
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_told_and_the_rest_goes() {
+        let (_server, client, packet, address) = pair();
+        let nowhere = Address::from("[::1]:9".parse::<std::net::SocketAddr>().unwrap());
+        let scope = begin();
+        packet.send_to(b"one", &address).unwrap();
+        packet.send_to(b"lost", &nowhere).unwrap();
+        packet.send_to(b"three", &address).unwrap();
+        let unsent = scope.end();
+        assert_eq!(lens(&client, 2), [3, 5]);
+        assert_eq!(unsent.len(), 1, "{unsent:?}");
+        assert_eq!(unsent[0].address, nowhere);
+        // EAFNOSUPPORT
+        assert_eq!(unsent[0].error.raw_os_error(), Some(97));
+    }
+
+    #[test]
+    fn what_nobody_gathered_can_be_more_than_fits() {
+        let (_server, client, packet, address) = pair();
+        let scope = begin();
+        for len in 0..super::MOST_MESSAGES + 7 {
+            packet.send_to(&vec![0; len], &address).unwrap();
+        }
+        // Each is longer than the one before, so none joins a train.
+        assert_eq!(lens(&client, super::MOST_MESSAGES)[100], 100);
+        assert!(is_silent(&client));
+        drop(scope);
+        assert_eq!(lens(&client, 7)[6], super::MOST_MESSAGES + 6);
+    }
+
+    #[test]
+    fn a_socket_that_refuses_trains_sends_one_by_one_and_tells_once() {
+        let (server, client, packet, address) = pair();
+        refuse_trains(server.as_fd()).unwrap();
+        assert_eq!(server.take_fallback(), None);
+        for _ in 0..2 {
+            let scope = begin();
+            for _ in 0..9 {
+                packet.send_to(b"reply", &address).unwrap();
+            }
+            assert!(scope.end().is_empty());
+            assert_eq!(lens(&client, 9), [5; 9]);
+            assert!(!server.sends_trains());
+        }
+        assert_eq!(server.take_fallback(), Some("UDP_SEGMENT"));
+        assert_eq!(server.take_fallback(), None);
+    }
+}

@@ -29,6 +29,24 @@ pub fn receive_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(setsockopt(&socket, sockopt::UdpGroSegment, &true)?)
 }
 
+/// Makes the kernel refuse to send trains from a socket, as an old one does: without checksums
+/// there are none. For tests.
+///
+/// # Errors
+///
+/// As `setsockopt(2)` has them.
+#[doc(hidden)]
+pub fn refuse_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: i32 = 1;
+    let len = size_of_val(&on) as libc::socklen_t;
+    let (level, option, fd) = (libc::SOL_SOCKET, libc::SO_NO_CHECK, socket.as_raw_fd());
+    // SAFETY: the option's value is read from an `i32` that lives here, of which it tells the size.
+    match unsafe { libc::setsockopt(fd, level, option, (&raw const on).cast(), len) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Receives datagrams in batches, by `recvmmsg(2)`, and gives them one by one.
 ///
 /// Its memory is used again for each batch; of what is reserved for the largest datagrams, pages

@@ -22,7 +22,7 @@ use nix::sys::socket::{
 };
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags, SocketAddrUnix};
 
-pub use self::inbox::{Inbox, receive_trains};
+pub use self::inbox::{Inbox, receive_trains, refuse_trains};
 pub use self::outbox::{Message, Outbox};
 
 /// What was received: how much of it, and whence.

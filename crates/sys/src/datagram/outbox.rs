@@ -232,6 +232,22 @@ mod tests {
         assert_eq!(lens(&theirs, 4), [9, 9, 4, 9]);
     }
 
+    /// What an old kernel does.
+    #[test]
+    fn a_train_that_is_refused_can_go_in_parts() {
+        let (ours, theirs) = pair();
+        crate::datagram::refuse_trains(ours.as_fd()).unwrap();
+        let mut outbox = Outbox::default();
+        for len in [9, 9, 4] {
+            outbox.push(&vec![0; len], theirs.local_addr().unwrap(), None, 100);
+        }
+        // EINVAL
+        assert_eq!(outbox.send(ours.as_fd()).unwrap_err().raw_os_error(), Some(22));
+        outbox.split();
+        outbox.send(ours.as_fd()).unwrap();
+        assert_eq!(lens(&theirs, 3), [9, 9, 4]);
+    }
+
     #[test]
     fn the_one_that_fails_is_in_front_and_can_be_skipped() {
         let (ours, theirs) = pair();
