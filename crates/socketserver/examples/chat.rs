@@ -1,26 +1,33 @@
 //! A chat: state that all handlers share, reached as `request.server`.
 //!
 //! Whoever comes says a name first, and then hears what the others say. `/who` lists the names,
-//! `/quit` leaves. With a second argument, the same room is behind a Unix socket too.
+//! `/quit` leaves. A visit is two coroutines, one for what its member says and one for what it
+//! hears, with a channel before the latter. The second argument is the word that makes them
+//! threads, `threading`; with a third, the same room is behind a Unix socket too.
+//!
+//! The lock around the members is one of `std`'s. That is right, because nobody waits for
+//! anything while holding it: what is said goes into channels that never make the speaker wait.
 //!
 //! ```text
-//! cargo run --example chat [127.0.0.1:6667 [/tmp/chat.sock]]
+//! cargo run --example chat [127.0.0.1:6667 [coroutine [/tmp/chat.sock]]]
 //! nc 127.0.0.1 6667
 //! ```
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::Shutdown;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{env, thread};
+use std::{env, error};
 
-use socketserver::handler::{Rfile, Wfile};
+use socketserver::handler::Rfile;
+use socketserver::mixin::AnyMixIn;
+use socketserver::sync::{Receiver, Sender, channel};
 use socketserver::transport::{Connection, Transport};
 use socketserver::{
-    BaseServer, LineEnd, Result, StreamRequest, StreamRequestHandler, ThreadingTcpServer,
-    ThreadingUnixStreamServer,
+    BaseServer, LineEnd, Result, StreamRequest, StreamRequestHandler, TcpServer, UnixStreamServer,
+    spawn, yield_now,
 };
 
 /// The longest line and the longest name, in bytes.
@@ -38,7 +45,7 @@ struct Room {
 
 /// How to reach a member.
 struct Member {
-    outbox: SyncSender<Arc<str>>,
+    outbox: Sender<Arc<str>>,
     connection: Arc<dyn Connection>,
 }
 
@@ -114,24 +121,23 @@ impl StreamRequestHandler<Room> for Visit {
         let StreamRequest { rfile, wfile, server: room, .. } = request;
         writeln!(wfile, "* who are you?")?;
         let Some(name) = read_line(rfile)? else { return Ok(()) };
-        let (outbox, letters) = sync_channel(OUTBOX);
-        let Some(presence) = room.enter(&name, Member { outbox: outbox.clone(), connection })
-        else {
+        let (outbox, letters) = channel(OUTBOX);
+        let member = Member { outbox: outbox.clone(), connection: Arc::clone(&connection) };
+        let Some(presence) = room.enter(&name, member) else {
             writeln!(wfile, "* that cannot be your name, or it is taken")?;
             return Ok(());
         };
-        thread::scope(|scope| {
-            thread::Builder::new().spawn_scoped(scope, || deliver(letters, wfile))?;
-            let result = talk(rfile, &presence, &outbox);
-            // With the last of the outboxes gone, the delivery ends too.
-            drop((presence, outbox));
-            result
-        })
+        let delivery = spawn(move || deliver(letters, &*connection));
+        let result = talk(rfile, &presence, &outbox);
+        // With the last of the outboxes gone, the delivery ends too.
+        drop((presence, outbox));
+        delivery.join().unwrap_or_else(|payload| resume_unwind(payload));
+        result
     }
 }
 
 /// What a member says, until the end.
-fn talk(rfile: &mut Rfile, presence: &Presence<'_>, outbox: &SyncSender<Arc<str>>) -> Result {
+fn talk(rfile: &mut Rfile, presence: &Presence<'_>, outbox: &Sender<Arc<str>>) -> Result {
     let Presence { room, name } = presence;
     while let Some(line) = read_line(rfile)? {
         match line.as_str() {
@@ -143,16 +149,20 @@ fn talk(rfile: &mut Rfile, presence: &Presence<'_>, outbox: &SyncSender<Arc<str>
                 }
             }
             "" => {}
-            text => room.say(Some(name), text),
+            text => {
+                room.say(Some(name), text);
+                // Or one who says a lot would fill the outboxes before anybody could empty them.
+                yield_now();
+            }
         }
     }
     Ok(())
 }
 
-/// What a member hears, on a thread beside its handler's.
-fn deliver(letters: Receiver<Arc<str>>, wfile: &mut Wfile) {
+/// What a member hears, beside its handler.
+fn deliver(letters: Receiver<Arc<str>>, connection: &dyn Connection) {
     for letter in letters {
-        if wfile.write_all(letter.as_bytes()).is_err() {
+        if connection.send_all(letter.as_bytes()).is_err() {
             break; // the client is gone, and the handler will see it
         }
     }
@@ -172,19 +182,26 @@ fn read_line(rfile: &mut Rfile) -> io::Result<Option<String>> {
     Ok(Some(text.trim().chars().filter(|letter| !letter.is_control()).collect()))
 }
 
-fn main() -> io::Result<()> {
+fn main() -> std::result::Result<(), Box<dyn error::Error>> {
     let mut arguments = env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:6667".into());
+    // The word.
+    let mixin = arguments.next().unwrap_or_else(|| "coroutine".into());
     let path = arguments.next();
 
     let room = Arc::new(Room::default());
-    let server =
-        ThreadingTcpServer::builder(|| Visit).shared_server(Arc::clone(&room)).bind(address)?;
+    let server = TcpServer::builder(|| Visit)
+        .mixin(mixin.parse::<AnyMixIn>()?)
+        .shared_server(Arc::clone(&room))
+        .bind(address)?;
     let _signals = server.shutdown_handle().on_signals()?;
     println!("listening on {}", server.server_address());
     let mut unix_server = None;
     if let Some(path) = path {
-        let server = ThreadingUnixStreamServer::builder(|| Visit).shared_server(room).bind(path)?;
+        let server = UnixStreamServer::builder(|| Visit)
+            .mixin(mixin.parse::<AnyMixIn>()?)
+            .shared_server(room)
+            .bind(path)?;
         println!("listening on {}", server.server_address());
         unix_server = Some(server.spawn()?); // serves on a thread of its own
     }

@@ -1,11 +1,11 @@
-//! One word decides who runs a request: the serving thread, a thread each, a process each.
+//! One word decides who runs a request: the serving thread, a thread, a process or a coroutine each.
 //!
 //! The handler tells where it runs. Without a second argument the server is the alias in `main`,
 //! and another word there makes another server. With one, the mix-in is chosen by that name while
-//! the program runs: `synchronous`, `threading` or `forking`.
+//! the program runs: `synchronous`, `threading`, `forking` or `coroutine`.
 //!
 //! ```text
-//! cargo run --example one_word [127.0.0.1:9999 [forking]]
+//! cargo run --example one_word [127.0.0.1:9999 [coroutine]]
 //! nc 127.0.0.1 9999
 //! ```
 
@@ -17,6 +17,7 @@ use socketserver::mixin::{AnyMixIn, MixIn};
 use socketserver::transport::Tcp;
 use socketserver::{
     Pending, Result, Server, StreamRequest, StreamRequestHandler, TcpServer, ThreadingTcpServer,
+    in_coroutine,
 };
 
 struct WhoAmI;
@@ -25,7 +26,8 @@ impl StreamRequestHandler for WhoAmI {
     fn handle(&mut self, request: &mut StreamRequest<'_>) -> Result {
         let thread = thread::current();
         let thread = thread.name().unwrap_or("unnamed");
-        writeln!(request.wfile, "process {}, thread {thread}", process::id())?;
+        let coroutine = if in_coroutine() { ", a coroutine" } else { "" };
+        writeln!(request.wfile, "process {}, thread {thread}{coroutine}", process::id())?;
         Ok(())
     }
 }
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let mut arguments = env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9999".into());
     match arguments.next() {
-        // The word: `TcpServer`, `ThreadingTcpServer`, `ForkingTcpServer`.
+        // The word: `TcpServer`, `ThreadingTcpServer`, `ForkingTcpServer`, `CoroutineTcpServer`.
         None => serve(&ThreadingTcpServer::bind(address, || WhoAmI)?),
         Some(name) => {
             let mixin: AnyMixIn = name.parse()?;

@@ -4,8 +4,12 @@
 //! `httparse` crate; what may be in them is in `head.rs`, and how they are read in `request.rs`.
 //! Requests that a client sends without waiting are answered together (`WriteMode::UntilWait`).
 //!
+//! Connections are coroutines. The second argument is the word that changes that: `threading`,
+//! `forking`, `synchronous`. A third says how many threads share the coroutines, which are as many
+//! as there are cores.
+//!
 //! ```text
-//! cargo run --release --example http_hello [127.0.0.1:8080]
+//! cargo run --release --example http_hello [127.0.0.1:8080 [coroutine [4]]]
 //! curl -i http://127.0.0.1:8080/ -d you
 //! wrk -t1 -c32 -d3 http://127.0.0.1:8080/
 //! ```
@@ -16,9 +20,11 @@ mod request;
 
 use std::io::{self, Write};
 use std::time::Duration;
+use std::{env, error};
 
 use socketserver::handler::Wfile;
-use socketserver::{Result, StreamRequest, StreamRequestHandler, ThreadingTcpServer, WriteMode};
+use socketserver::mixin::AnyMixIn;
+use socketserver::{Result, StreamRequest, StreamRequestHandler, TcpServer, WriteMode};
 
 use self::head::{Method, Status};
 use self::request::{Next, Request, read_request};
@@ -102,9 +108,15 @@ fn answer(
     )
 }
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    let server = ThreadingTcpServer::bind(address, || Hello)?;
+fn main() -> Result<(), Box<dyn error::Error>> {
+    let mut arguments = env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
+    // The word.
+    let mut mixin: AnyMixIn = arguments.next().as_deref().unwrap_or("coroutine").parse()?;
+    if let (AnyMixIn::Coroutine(coroutine), Some(workers)) = (&mut mixin, arguments.next()) {
+        coroutine.workers = workers.parse()?;
+    }
+    let server = TcpServer::builder(|| Hello).mixin(mixin).bind(address)?;
     let _signals = server.shutdown_handle().on_signals()?;
     println!("listening on {}", server.server_address());
     server.serve_forever()?;

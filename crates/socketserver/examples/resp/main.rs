@@ -5,8 +5,12 @@
 //! is no command left to read. What a client can make the server remember is bounded on all
 //! sides: the words of a command, their bytes, and what the store keeps.
 //!
+//! Sessions are coroutines. The second argument is the word that changes that, `threading` or
+//! `synchronous`; under `forking` each would have a store of its own. A third says how many
+//! threads share the coroutines, which are as many as there are cores.
+//!
 //! ```text
-//! cargo run --release --example resp [127.0.0.1:6380]
+//! cargo run --release --example resp [127.0.0.1:6380 [coroutine [4]]]
 //! redis-cli -p 6380 set greeting hello EX 60
 //! redis-benchmark -p 6380 -q -t get,set -n 20000 -P 16
 //! ```
@@ -15,10 +19,11 @@ mod commands;
 mod protocol;
 mod store;
 
-use std::io;
 use std::time::Duration;
+use std::{env, error, io};
 
-use socketserver::{Result, StreamRequest, StreamRequestHandler, ThreadingTcpServer, WriteMode};
+use socketserver::mixin::AnyMixIn;
+use socketserver::{Result, StreamRequest, StreamRequestHandler, TcpServer, WriteMode};
 
 use self::protocol::{ReadError, Reply, read_command};
 use self::store::Store;
@@ -69,9 +74,16 @@ impl StreamRequestHandler<Store> for Session {
     }
 }
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:6380".into());
-    let server = ThreadingTcpServer::builder(|| Session).server(Store::default()).bind(address)?;
+fn main() -> Result<(), Box<dyn error::Error>> {
+    let mut arguments = env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:6380".into());
+    // The word.
+    let mut mixin: AnyMixIn = arguments.next().as_deref().unwrap_or("coroutine").parse()?;
+    if let (AnyMixIn::Coroutine(coroutine), Some(workers)) = (&mut mixin, arguments.next()) {
+        coroutine.workers = workers.parse()?;
+    }
+    let server =
+        TcpServer::builder(|| Session).mixin(mixin).server(Store::default()).bind(address)?;
     let _signals = server.shutdown_handle().on_signals()?;
     println!("listening on {}", server.server_address());
     server.serve_forever()?;

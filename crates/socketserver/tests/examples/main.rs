@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
 mod chat;
+mod coroutines;
 mod extensions;
 mod http_hello;
 mod programs;

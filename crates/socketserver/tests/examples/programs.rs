@@ -68,22 +68,29 @@ fn unix_verify_refuses_another_user() {
     stop_without_errors(example);
 }
 
-/// Where a request of `one_word` ran: the process's id, and the thread's name.
-fn who_am_i(example: &Example) -> (u32, String) {
+/// Where a request of `one_word` ran: the process's id, the thread's name, and whether in a
+/// coroutine of it.
+fn who_am_i(example: &Example) -> (u32, String, bool) {
     let reply = String::from_utf8(example.connect().read_to_end().unwrap()).unwrap();
     let (process, thread) = reply.trim_end().split_once(", thread ").unwrap();
-    (process.strip_prefix("process ").unwrap().parse().unwrap(), thread.to_owned())
+    let process = process.strip_prefix("process ").unwrap().parse().unwrap();
+    match thread.strip_suffix(", a coroutine") {
+        Some(thread) => (process, thread.to_owned(), true),
+        None => (process, thread.to_owned(), false),
+    }
 }
 
 #[test]
 fn one_word_runs_requests_where_the_word_says() {
     let _alone = alone();
-    for mixin in [None, Some("synchronous"), Some("threading"), Some("forking")] {
+    for mixin in [None, Some("synchronous"), Some("threading"), Some("forking"), Some("coroutine")]
+    {
         let arguments: Vec<_> = ["127.0.0.1:0"].into_iter().chain(mixin).collect();
         let example = Example::start("one_word", &arguments);
-        let (process, thread) = who_am_i(&example);
+        let (process, thread, is_coroutine) = who_am_i(&example);
         assert_eq!(process != example.id(), mixin == Some("forking"), "{mixin:?}");
-        let is_own_thread = matches!(mixin, None | Some("threading"));
+        assert_eq!(is_coroutine, mixin == Some("coroutine"), "{mixin:?}");
+        let is_own_thread = matches!(mixin, None | Some("threading" | "coroutine"));
         assert_eq!(thread != "main", is_own_thread, "{mixin:?}: {thread}");
         stop_without_errors(example);
     }

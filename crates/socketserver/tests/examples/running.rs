@@ -84,6 +84,14 @@ impl Example {
     }
 }
 
+/// The words that programs with state of their own understand.
+pub(crate) const MIXINS: [&str; 2] = ["coroutine", "threading"];
+
+/// Starts an example once with each of these words, on loopback, on a port of the kernel's choice.
+pub(crate) fn on_each_mixin(name: &str) -> impl Iterator<Item = Example> {
+    MIXINS.into_iter().map(move |mixin| Example::start(name, &["127.0.0.1:0", mixin]))
+}
+
 /// Stops it, which must have found nothing wrong with any request.
 #[track_caller]
 pub(crate) fn stop_without_errors(example: Example) -> String {
