@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use socketserver_coroutine::{Backend, Config, JoinHandle, Workers, run, spawn};
 use testkit::DEADLINE;
@@ -43,10 +44,15 @@ pub(crate) fn coroutines(scenario: fn(&Team)) {
     on_each_back_end(scenario);
 }
 
+/// The second time with stacks that are copied away in every wait of a millisecond, which shows that
+/// nobody else points into them.
 fn on_each_back_end(scenario: fn(&Team)) {
-    for backend in [Backend::Auto, Backend::Epoll] {
+    for (backend, hibernate_after) in
+        [(Backend::Auto, None), (Backend::Epoll, Some(Duration::from_millis(1)))]
+    {
         let mut config = Config::default();
         config.backend = backend;
+        config.hibernate_after = hibernate_after;
         run(&config, move || scenario(&Team::Coroutines)).unwrap();
     }
 }
