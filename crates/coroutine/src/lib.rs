@@ -3,7 +3,9 @@
 #![warn(clippy::print_stdout)]
 
 pub mod blocking;
+mod chores;
 mod config;
+mod hibernate;
 pub mod io;
 pub mod net;
 mod park;

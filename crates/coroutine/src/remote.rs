@@ -13,8 +13,8 @@
 //! worker's look, and so sees `asleep`. A worker that is busy costs nobody a system call.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socketserver_sys::waker::Waker;
 

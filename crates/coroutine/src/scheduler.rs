@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::hibernate::Idle;
 use crate::timer::Timers;
 
 /// Names a coroutine of one worker; never used again for another.
@@ -49,7 +50,12 @@ enum State {
     Ready,
     Running,
     Waiting,
+    /// The slot is nobody's.
+    Free,
 }
+
+/// How many are let go on in one turn because their deadlines have come.
+const EXPIRING: usize = 1024;
 
 /// One coroutine; `C` is what runs it.
 struct Slot<C> {
@@ -57,6 +63,10 @@ struct Slot<C> {
     state: State,
     woken: Woken,
     is_cut: bool,
+    /// Whether it is among those who are looked at for having waited long.
+    is_listed: bool,
+    /// In which epoch it began to wait.
+    since: u32,
     deadline: Option<Instant>,
     /// When the earliest of its entries among the timers is due.
     armed: Option<Instant>,
@@ -70,15 +80,19 @@ pub(crate) struct Scheduler<C> {
     free: Vec<u32>,
     ready: VecDeque<Id>,
     timers: Timers,
+    /// Who may have waited long, if anybody wants to know.
+    idle: Option<Idle>,
 }
 
 impl<C> Scheduler<C> {
-    pub(crate) fn new() -> Self {
+    /// One that finds those who have waited long, if it `watches_idle`.
+    pub(crate) fn new(watches_idle: bool) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             ready: VecDeque::new(),
             timers: Timers::default(),
+            idle: watches_idle.then(Idle::default),
         }
     }
 
@@ -100,6 +114,8 @@ impl<C> Scheduler<C> {
                 state: State::Ready,
                 woken: Woken::Event,
                 is_cut: false,
+                is_listed: false,
+                since: 0,
                 deadline: None,
                 armed: None,
                 coroutine: None,
@@ -112,6 +128,7 @@ impl<C> Scheduler<C> {
         slot.state = State::Ready;
         slot.woken = Woken::Event;
         slot.is_cut = false;
+        slot.is_listed = false;
         slot.deadline = None;
         slot.armed = None;
         slot.coroutine = Some(coroutine);
@@ -140,9 +157,24 @@ impl<C> Scheduler<C> {
         }
     }
 
-    /// Takes out any one that is there and does not run.
-    pub(crate) fn take(&mut self) -> Option<C> {
-        self.slots.iter_mut().find_map(|slot| slot.coroutine.take())
+    /// Puts one back that was to run and cannot yet; it is next after those that may.
+    pub(crate) fn put_off(&mut self, id: Id, coroutine: C) {
+        if let Some(slot) = slot(&mut self.slots, id) {
+            slot.coroutine = Some(coroutine);
+            slot.state = State::Ready;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// All that are there and do not run.
+    #[cfg(test)]
+    pub(crate) fn coroutines(&self) -> impl Iterator<Item = &C> {
+        self.slots.iter().filter_map(|slot| slot.coroutine.as_ref())
+    }
+
+    /// Takes out all that are there and do not run.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = C> {
+        self.slots.iter_mut().filter_map(|slot| slot.coroutine.take())
     }
 
     /// Forgets one that has ended.
@@ -150,6 +182,7 @@ impl<C> Scheduler<C> {
         if let Some(slot) = self.slot(id) {
             // Now and not when the slot is used again, so that wakes that come late miss it.
             slot.generation = (slot.generation & GENERATIONS) % GENERATIONS + 1;
+            slot.state = State::Free;
             self.free.push(id.index);
         }
     }
@@ -164,6 +197,13 @@ impl<C> Scheduler<C> {
         }
         slot.state = State::Waiting;
         slot.deadline = deadline;
+        if let Some(idle) = &mut self.idle {
+            slot.since = idle.epoch();
+            if !slot.is_listed {
+                slot.is_listed = true;
+                idle.list(id);
+            }
+        }
         if let Some(deadline) = deadline
             && slot.armed.is_none_or(|armed| deadline < armed)
         {
@@ -213,10 +253,35 @@ impl<C> Scheduler<C> {
 
     /// Makes the waits of all fail, from now on.
     pub(crate) fn cut_all(&mut self) {
-        let free: std::collections::HashSet<u32> = self.free.iter().copied().collect();
-        for index in (0..self.slots.len() as u32).filter(|index| !free.contains(index)) {
-            self.cut(Id::new(index, self.slots[index as usize].generation));
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            if slot.state != State::Free {
+                self.cut(Id::new(index as u32, slot.generation));
+            }
         }
+    }
+
+    /// Who may have waited long, if anybody wants to know.
+    pub(crate) fn idle(&mut self) -> Option<&mut Idle> {
+        self.idle.as_mut()
+    }
+
+    /// One that has waited for three epochs, which is told once for each of its waits. `None` when
+    /// all have been looked at in this epoch, or as many as are looked at in one turn.
+    pub(crate) fn next_idle(&mut self) -> Option<&mut C> {
+        let idle = self.idle.as_mut()?;
+        while let Some(id) = idle.look() {
+            match slot(&mut self.slots, id) {
+                None => idle.unlist(),
+                Some(slot) if slot.state == State::Waiting && idle.is_long_ago(slot.since) => {
+                    slot.is_listed = false;
+                    idle.unlist();
+                    return self.slots[id.index as usize].coroutine.as_mut();
+                }
+                Some(_) => {}
+            }
+        }
+        None
     }
 
     /// When the next deadline may come.
@@ -224,13 +289,14 @@ impl<C> Scheduler<C> {
         self.timers.next()
     }
 
-    /// Lets those go on whose deadline has come.
+    /// Lets those go on whose deadline has come, some at a time.
     pub(crate) fn expire(&mut self) {
         if self.timers.next().is_none() {
             return;
         }
         let now = Instant::now();
-        while let Some((at, id)) = self.timers.pop(now) {
+        for _ in 0..EXPIRING {
+            let Some((at, id)) = self.timers.pop(now) else { return };
             let Some(slot) = slot(&mut self.slots, id) else { continue };
             if slot.armed == Some(at) {
                 slot.armed = None;

@@ -19,17 +19,19 @@ use std::time::{Duration, Instant};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use crate::Config;
+use crate::chores::{self, Alarm};
+use crate::hibernate::{self, Sleeper};
 use crate::reactor::Reactor;
 use crate::remote::{Job, Message, Remote};
 use crate::scheduler::{Id, Scheduler, Woken};
 use crate::stack::{self, Stack, Stacks};
-use crate::Config;
 
 /// How many operations a coroutine may do in a row, without waiting, before the others get a turn.
 const BUDGET: u32 = 64;
 
-/// How often the stacks that nobody needs give their memory back.
-const TRIM_EVERY: Duration = Duration::from_secs(1);
+/// How many are resumed before the kernel and the other threads are asked for more.
+const TURNS: usize = 1024;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
@@ -50,6 +52,11 @@ pub(crate) struct Worker {
     budget: Cell<u32>,
     /// What the coroutine that runs does before it waits.
     before_wait: RefCell<Option<Hook>>,
+    /// When stacks that nobody needs give their memory back.
+    trimming: Alarm,
+    /// How long an epoch lasts, if stacks hibernate, and when the next begins.
+    epoch: Option<Duration>,
+    next_epoch: Alarm,
     /// Came in when there was no stack for them.
     backlog: RefCell<Vec<Job>>,
     is_stopping: Cell<bool>,
@@ -62,9 +69,15 @@ struct Task {
     coroutine: Coroutine<(), (), (), Stack>,
     yielder: *const Yielder<(), ()>,
     before_wait: Option<Hook>,
-    bounds: stack::Bounds,
+    sleeper: Sleeper,
     /// What it is called in the message of an overflow.
     name: &'static str,
+}
+
+impl AsMut<Sleeper> for Task {
+    fn as_mut(&mut self) -> &mut Sleeper {
+        &mut self.sleeper
+    }
 }
 
 /// What is called before a wait.
@@ -80,9 +93,14 @@ impl Worker {
             stack_size: config.stack_size,
             ..stack::Config::default()
         })?;
+        let epoch = config.hibernate_after.map(|after| after / 2);
+        if epoch.is_some() {
+            // Found out now, and not in the midst of the coroutines.
+            stack::margin()?;
+        }
         Ok(Rc::new(Self {
             remote,
-            scheduler: RefCell::new(Scheduler::new()),
+            scheduler: RefCell::new(Scheduler::new(epoch.is_some())),
             stacks,
             reactor: RefCell::new(reactor),
             running: Cell::new(None),
@@ -90,6 +108,9 @@ impl Worker {
             mark: Cell::new(0),
             budget: Cell::new(0),
             before_wait: RefCell::default(),
+            trimming: Alarm::default(),
+            epoch,
+            next_epoch: Alarm::default(),
             backlog: RefCell::default(),
             is_stopping: Cell::new(false),
             _signal_stack: stack::overflow::install()?,
@@ -210,7 +231,8 @@ impl Worker {
             let _ = catch_unwind(AssertUnwindSafe(code));
         });
         self.remote.add_load();
-        let task = Task { coroutine, yielder: std::ptr::null(), before_wait: None, bounds, name };
+        let sleeper = Sleeper { bounds, mark: 0, frames: None };
+        let task = Task { coroutine, yielder: std::ptr::null(), before_wait: None, sleeper, name };
         self.scheduler.borrow_mut().insert(task)
     }
 
@@ -225,7 +247,6 @@ impl Worker {
         let _restore = Restore(before);
         let mut messages = Vec::new();
         let mut woken = Vec::new();
-        let mut trimmed = Instant::now();
         loop {
             self.remote.receive(&mut messages);
             for message in messages.drain(..) {
@@ -234,13 +255,13 @@ impl Worker {
             self.scheduler.borrow_mut().expire();
             // Not those that become ready meanwhile, so that the kernel is asked in between.
             let ready = self.scheduler.borrow().ready();
-            for _ in 0..ready {
+            for _ in 0..ready.min(TURNS) {
                 self.resume_next();
             }
             if until(self) {
                 return Ok(());
             }
-            self.wait_for_kernel(&mut woken, &mut trimmed)?;
+            self.wait_for_kernel(&mut woken)?;
         }
     }
 
@@ -259,27 +280,51 @@ impl Worker {
             && self.remote.close()
     }
 
-    fn wait_for_kernel(&self, woken: &mut Vec<Id>, trimmed: &mut Instant) -> io::Result<()> {
-        let may_sleep = self.scheduler.borrow().ready() == 0 && self.remote.fall_asleep();
+    fn wait_for_kernel(&self, woken: &mut Vec<Id>) -> io::Result<()> {
+        let chores = self.do_chores();
+        let is_idle = self.scheduler.borrow().ready() == 0 && chores != Some(Duration::ZERO);
+        let may_sleep = is_idle && self.remote.fall_asleep();
         let timeout = match self.scheduler.borrow().next_deadline() {
             _ if !may_sleep => Some(Duration::ZERO),
             // What became due since is found by asking again.
-            Some(next) => Some(next.saturating_duration_since(Instant::now())),
-            None => self.stacks.is_trimmable().then_some(TRIM_EVERY),
+            Some(next) => {
+                let left = next.saturating_duration_since(Instant::now());
+                Some(chores.map_or(left, |chores| chores.min(left)))
+            }
+            None => chores,
         };
         let waited = self.reactor.borrow_mut().wait(timeout, woken);
         if may_sleep {
             self.remote.wake_up();
-            if timeout == Some(TRIM_EVERY) && trimmed.elapsed() >= TRIM_EVERY {
-                self.stacks.trim();
-                *trimmed = Instant::now();
-            }
         }
         let mut scheduler = self.scheduler.borrow_mut();
         for id in woken.drain(..) {
             scheduler.wake(id, Woken::Event);
         }
         waited
+    }
+
+    /// Gives memory back where it is time to; returns how long it has time.
+    pub(crate) fn do_chores(&self) -> Option<Duration> {
+        let trim = chores::trim(&self.stacks, &self.trimming);
+        let hibernate = self.epoch.and_then(|epoch| {
+            let scheduler = &mut self.scheduler.borrow_mut();
+            hibernate::turn(scheduler, &self.stacks, &self.next_epoch, epoch)
+        });
+        trim.into_iter().chain(hibernate).min()
+    }
+
+    /// How many hibernate.
+    #[cfg(test)]
+    pub(crate) fn hibernating(&self) -> usize {
+        let scheduler = self.scheduler.borrow();
+        scheduler.coroutines().filter(|task| task.sleeper.frames.is_some()).count()
+    }
+
+    /// The stacks of those that wait.
+    #[cfg(test)]
+    pub(crate) fn bounds(&self) -> Vec<stack::Bounds> {
+        self.scheduler.borrow().coroutines().map(|task| task.sleeper.bounds).collect()
     }
 
     fn handle(self: &Rc<Self>, message: Message) {
@@ -320,17 +365,26 @@ impl Worker {
         let Some((id, mut task)) = ({ self.scheduler.borrow_mut().next() }) else {
             return;
         };
+        if let Some(frames) = task.sleeper.frames.take()
+            && let Err((frames, _)) = frames.wake()
+        {
+            // The kernel has no mapping for its stack for a moment.
+            task.sleeper.frames = Some(frames);
+            self.scheduler.borrow_mut().put_off(id, task);
+            return;
+        }
         self.running.set(Some(id));
         self.yielder.set(task.yielder);
         self.before_wait.replace(task.before_wait.take());
         self.budget.set(BUDGET);
-        let registered = stack::overflow::running(task.bounds, task.name);
+        let registered = stack::overflow::running(task.sleeper.bounds, task.name);
         let result = task.coroutine.resume(());
         drop(registered);
         self.running.set(None);
         match result {
             CoroutineResult::Yield(()) => {
                 task.yielder = self.yielder.get();
+                task.sleeper.mark = self.mark.get();
                 task.before_wait = self.before_wait.take();
                 self.scheduler.borrow_mut().put_back(id, task);
             }
@@ -354,13 +408,11 @@ impl std::fmt::Debug for Worker {
 }
 
 /// Coroutines that have not ended are kept for ever, for they cannot be unwound from here: what they
-/// have on their stacks may be pointed to.
+/// have on their stacks may be pointed to, or the stack hibernates.
 impl Drop for Worker {
     fn drop(&mut self) {
         let mut scheduler = self.scheduler.borrow_mut();
-        while let Some(task) = scheduler.take() {
-            std::mem::forget(task);
-        }
+        scheduler.drain().for_each(std::mem::forget);
         while let Some(job) = { self.backlog.borrow_mut().pop() } {
             drop(job);
         }

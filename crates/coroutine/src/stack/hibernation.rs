@@ -1,6 +1,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 
+use super::Guards;
 use super::bounds::Bounds;
 use super::mapping;
 use super::stacks::Stacks;
@@ -12,6 +13,9 @@ use super::suspend;
 pub struct Hibernated {
     /// Where the frames belong.
     at: *mut u8,
+    /// The pages from here to the end of the frames are guards.
+    sealed: *mut u8,
+    guards: Guards,
     /// Not plain bytes, since frames have gaps that were never written, and pointers.
     frames: Box<[MaybeUninit<u8>]>,
 }
@@ -20,8 +24,11 @@ impl Stacks {
     /// Copies the frames of a suspended coroutine to the heap, and gives all memory of its stack
     /// back. `mark` is what [`suspend`](super::suspend()) has noted for that coroutine.
     ///
-    /// It makes two system calls, and costs a few microseconds; so does the first touch
-    /// afterwards.
+    /// Until it wakes, the pages that the frames were on are guards: what points there from
+    /// elsewhere, as a thread of [`std::thread::scope`] may, does not read zeros, but ends the
+    /// process.
+    ///
+    /// It makes two or three system calls, and costs a few microseconds; so does waking.
     ///
     /// # Errors
     ///
@@ -50,21 +57,48 @@ impl Stacks {
         // SAFETY: the frames have been allocated with the size of what lies from there to the
         // base; nothing writes to the stack meanwhile.
         unsafe { copy(at, to, frames.len()) };
-        self.pool.borrow_mut().note_used(bounds.used());
+        let (used, guards) = (bounds.used(), self.guards());
+        self.pool.borrow_mut().note_used(used);
+        // Made of protection, it has to be all of the stack, for a part would take mappings.
+        let sealed = match guards {
+            Guards::Installed => at.wrapping_sub(at.addr() % mapping::page_size()),
+            Guards::Protected => bounds.low(),
+        };
+        let hibernated = Hibernated { at, sealed, guards, frames };
         // SAFETY: the stack is mapped since its coroutine has not been dropped, and all that it
         // holds of use has been copied.
-        unsafe { mapping::discard(bounds.low(), bounds.size()) }?;
-        Ok(Hibernated { at, frames })
+        if let Err(error) = unsafe { mapping::seal(sealed, base - sealed.addr(), guards) } {
+            // Some of it may have been sealed.
+            return hibernated
+                .wake()
+                .map_or_else(|(hibernated, _)| Ok(hibernated), |()| Err(error));
+        }
+        if used > base - sealed.addr() {
+            // SAFETY: as above. The frames are elsewhere, so that it does no harm if this fails.
+            let _ = unsafe { mapping::discard(bounds.low(), sealed.addr() - low) };
+        }
+        Ok(hibernated)
     }
 }
 
 impl Hibernated {
     /// Copies the frames back to where they were; the coroutine may be resumed again.
-    pub fn wake(self) {
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, with guards that are [`Protected`](Guards::Protected), when the process has too
+    /// many mappings. The coroutine hibernates on, and it may be tried again.
+    pub fn wake(self) -> Result<(), (Self, io::Error)> {
+        let len = self.at.addr() - self.sealed.addr() + self.frames.len();
+        // SAFETY: it is what was sealed, and still mapped, for the coroutine has not been dropped.
+        if let Err(error) = unsafe { mapping::unseal(self.sealed, len, self.guards) } {
+            return Err((self, error));
+        }
         let from = self.frames.as_ptr().cast::<u8>();
         // SAFETY: whoever made it hibernate has promised that the stack is still there, and that
         // nothing uses it.
         unsafe { copy(from, self.at, self.frames.len()) };
+        Ok(())
     }
 
     /// How many bytes the frames take on the heap.

@@ -9,6 +9,9 @@ use super::Guards;
 /// Turns a page into a guard, as long as it is mapped: `MADV_DONTNEED` leaves it one.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
 
+/// Turns guards into pages again, which have never been touched.
+const MADV_GUARD_REMOVE: libc::c_int = 103;
+
 /// Anonymous memory of the process, unmapped when this is dropped. It has no pages until they
 /// are touched.
 ///
@@ -86,6 +89,42 @@ impl Drop for Mapping {
 pub(super) unsafe fn discard(low: *mut u8, len: usize) -> io::Result<()> {
     // SAFETY: as the caller says.
     done(unsafe { libc::madvise(low.cast(), len, libc::MADV_DONTNEED) })
+}
+
+/// Gives the pages of `low..low + len` back and makes them guards, until they are unsealed.
+///
+/// # Safety
+///
+/// As [`discard`].
+pub(super) unsafe fn seal(low: *mut u8, len: usize, guards: Guards) -> io::Result<()> {
+    match guards {
+        // It gives the pages back by itself.
+        // SAFETY: as the caller says.
+        Guards::Installed => done(unsafe { libc::madvise(low.cast(), len, MADV_GUARD_INSTALL) }),
+        Guards::Protected => {
+            // SAFETY: as the caller says.
+            done(unsafe { libc::mprotect(low.cast(), len, libc::PROT_NONE) })?;
+            // Memory that is locked cannot be given back, and is as it was when it is unsealed.
+            // SAFETY: as the caller says.
+            let _ = unsafe { discard(low, len) };
+            Ok(())
+        }
+    }
+}
+
+/// Makes pages of the guards again that [`seal`] has made of them.
+///
+/// # Safety
+///
+/// It is what was sealed, and the [`Mapping`] is still alive.
+pub(super) unsafe fn unseal(low: *mut u8, len: usize, guards: Guards) -> io::Result<()> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    match guards {
+        // SAFETY: as the caller says.
+        Guards::Installed => done(unsafe { libc::madvise(low.cast(), len, MADV_GUARD_REMOVE) }),
+        // SAFETY: as the caller says.
+        Guards::Protected => done(unsafe { libc::mprotect(low.cast(), len, access) }),
+    }
 }
 
 /// The lowest address from `low` to `low + len` whose page is in memory, as its distance from

@@ -7,7 +7,7 @@ use testkit::alone;
 use super::{small, stacks};
 use crate::stack::hibernation::copy;
 use crate::stack::mapping::is_guarded;
-use crate::stack::{Bounds, Stack, Stacks, margin, suspend};
+use crate::stack::{Bounds, Config, Guards, Stack, Stacks, margin, suspend};
 
 /// A coroutine, with what its stack is known by.
 struct Sleeper {
@@ -59,13 +59,22 @@ fn wait_twice(wait: &dyn Fn()) -> u64 {
 #[test]
 fn a_coroutine_finds_its_frames_as_it_left_them_after_hibernating() {
     let _alone = alone();
-    let stacks = stacks(small());
+    frames_are_as_they_were(&stacks(small()));
+}
+
+#[test]
+fn a_coroutine_finds_its_frames_as_it_left_them_with_guards_that_take_mappings() {
+    let _alone = alone();
+    frames_are_as_they_were(&stacks(Config { guards: Some(Guards::Protected), ..small() }));
+}
+
+fn frames_are_as_they_were(stacks: &Stacks) {
     let mut sleepers: Vec<_> = (0..200)
-        .map(|seed| Sleeper::new(&stacks, move |wait| frames(seed % 20, seed, wait)))
+        .map(|seed| Sleeper::new(stacks, move |wait| frames(seed % 20, seed, wait)))
         .collect();
     let expected: Vec<_> = (0..200)
         .map(|seed| {
-            let mut awake = Sleeper::new(&stacks, move |wait| frames(seed % 20, seed, wait));
+            let mut awake = Sleeper::new(stacks, move |wait| frames(seed % 20, seed, wait));
             assert_eq!((awake.resume(), awake.resume()), (None, None));
             awake.resume()
         })
@@ -83,11 +92,12 @@ fn a_coroutine_finds_its_frames_as_it_left_them_after_hibernating() {
         let seen: Vec<_> = hibernated
             .into_iter()
             .map(|(frames, bounds, mark)| {
-                let is_guarded = is_guarded(bounds.low().wrapping_sub(1));
+                let is_guarded = is_guarded(bounds.low().wrapping_sub(1))
+                    && is_guarded(bounds.base().as_ptr().wrapping_sub(1));
                 let used = bounds.used();
                 let size = frames.map(|frames| {
                     let size = frames.size();
-                    frames.wake();
+                    assert!(frames.wake().is_ok());
                     size
                 });
                 (size, bounds.base().addr().get() - mark, used, is_guarded)
@@ -96,7 +106,7 @@ fn a_coroutine_finds_its_frames_as_it_left_them_after_hibernating() {
         for (size, in_use, used, is_guarded) in seen {
             assert_eq!(size.unwrap(), in_use + margin, "no more is copied than needed");
             assert_eq!(used, 0, "all memory is given back");
-            assert!(is_guarded, "the guard stays");
+            assert!(is_guarded, "the guard stays, and what the frames were on is one");
         }
     }
     let found: Vec<_> = sleepers.iter_mut().map(Sleeper::resume).collect();
@@ -127,7 +137,7 @@ fn a_coroutine_that_hibernated_can_be_unwound() {
     assert_eq!(sleeper.resume(), None);
     // SAFETY: it has just suspended there, and is dropped after it was woken.
     let frames = unsafe { stacks.hibernate(sleeper.bounds, sleeper.mark.get()) };
-    frames.unwrap().wake();
+    frames.unwrap().wake().unwrap();
     drop(sleeper);
     assert_eq!(*dropped.borrow(), [2, 1]);
     assert_eq!(stacks.live(), 0);
