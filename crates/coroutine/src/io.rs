@@ -6,7 +6,7 @@
 //! it as the standard library made it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use socketserver_sys::descriptor::wait as poll;
 
 use crate::park::{Parker, was_cut};
 use crate::reactor::{Attempt, Watched};
+pub use crate::ring::Peer;
 use crate::scheduler::{Id, Woken};
 use crate::worker::Worker;
 
@@ -140,13 +141,84 @@ pub fn send(fd: BorrowedFd<'_>, buf: &[u8], timeout: Option<Duration>) -> io::Re
         return foreign(fd, Interest::Write, timeout, || Ok(rustix::net::send(fd, buf, flags)?));
     };
     let mut waiting = Waiting::new(&worker, fd, Interest::Write, timeout.or(default));
+    let mut is_withdrawn = false;
     loop {
         let attempt = worker.reactor.borrow_mut().send(fd, buf, waiting.id);
+        match attempt {
+            Attempt::Done(Err(_)) if is_withdrawn => return Err(io::ErrorKind::TimedOut.into()),
+            Attempt::Done(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Attempt::Done(result) => {
+                worker.spend();
+                return result;
+            }
+            Attempt::Wait if !waiting.is_over => waiting.wait()?,
+            // How much has been sent is to be known, so that none of it is sent again.
+            Attempt::Wait => {
+                if !is_withdrawn && !worker.reactor.borrow_mut().withdraw(fd.as_raw_fd(), waiting.id)
+                {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                is_withdrawn = true;
+                worker.wait(None, false);
+            }
+        }
+    }
+}
+
+/// Sends all of `bytes`, perhaps in its own time: then it returns at once, and what it fails with is
+/// told by the next call that sends, or by [`flush`]. `bytes` is left empty, or with what was not
+/// sent.
+///
+/// # Errors
+///
+/// As [`send`], and those of what was sent so before.
+pub fn send_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    if let Some(worker) = Worker::current()
+        && let Some(timeout) = { worker.reactor.borrow_mut().timeout(fd.as_raw_fd()) }
+    {
+        let mut waiting = Waiting::new(&worker, fd, Interest::Write, timeout);
+        loop {
+            let attempt = worker.reactor.borrow_mut().send_behind(fd, bytes, waiting.id);
+            let Some(attempt) = attempt else { break };
+            if let Some(result) = waiting.done(attempt) {
+                return result;
+            }
+            waiting.wait()?;
+        }
+    }
+    let mut sent = 0;
+    let result = loop {
+        if sent == bytes.len() {
+            break Ok(());
+        }
+        match send(fd, &bytes[sent..], None) {
+            Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => sent += len,
+            Err(error) => break Err(error),
+        }
+    };
+    bytes.drain(..sent);
+    result
+}
+
+/// Waits until all has been sent that [`send_behind`] has taken.
+///
+/// # Errors
+///
+/// What it failed with; as [`send`].
+pub fn flush(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let Some(worker) = Worker::current() else {
+        return Ok(());
+    };
+    let adopted = worker.reactor.borrow_mut().timeout(fd.as_raw_fd());
+    let Some(timeout) = adopted else {
+        return Ok(());
+    };
+    let mut waiting = Waiting::new(&worker, fd, Interest::Write, timeout);
+    loop {
+        let attempt = worker.reactor.borrow_mut().flush(fd.as_raw_fd(), waiting.id);
         if let Some(result) = waiting.done(attempt) {
             return result;
-        }
-        if waiting.is_over {
-            return Err(io::ErrorKind::TimedOut.into());
         }
         waiting.wait()?;
     }
@@ -359,6 +431,15 @@ fn socket_option_timeout(fd: BorrowedFd<'_>, interest: Interest) -> Option<Durat
 }
 
 
+/// A connection that the kernel has accepted already on a listening socket that is
+/// [watched](Listening) by this worker, and `WouldBlock` if it has not; `None` if the kernel was not
+/// told to, and the caller is to accept.
+pub fn accept(fd: BorrowedFd<'_>) -> Option<io::Result<(OwnedFd, Peer)>> {
+    let worker = Worker::current()?;
+    let mut reactor = worker.reactor.borrow_mut();
+    reactor.accept(fd)
+}
+
 /// A listening socket that this worker watches, and others may too, until it is dropped: for a
 /// connection one of those is woken whose worker has nothing else to do.
 #[derive(Debug)]
@@ -368,26 +449,27 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Watches `fd` for the coroutine that calls, which alone may then [wait](Self::wait).
+    /// Watches `fd` for the coroutine that calls, which alone may then [wait](Self::wait). If it
+    /// `is_alone`, no other worker does, and [`accept`] may give connections.
     ///
     /// # Errors
     ///
     /// `Unsupported` on an ordinary thread; `ENOMEM` and `ENOSPC`, when the kernel cannot watch so
     /// many.
-    pub fn new(fd: BorrowedFd<'_>) -> io::Result<Self> {
+    pub fn new(fd: BorrowedFd<'_>, is_alone: bool) -> io::Result<Self> {
         let worker = Worker::current().ok_or(io::ErrorKind::Unsupported)?;
         let id = worker.running().ok_or(io::ErrorKind::Unsupported)?;
-        let watched = worker.reactor.borrow_mut().watch_shared(fd, id)?;
+        let watched = worker.reactor.borrow_mut().watch_shared(fd, id, is_alone)?;
         Ok(Self { worker, watched: Some(watched) })
     }
 
-    /// Waits until there may be a connection, or `parker`, which is the coroutine's own, is unparked.
+    /// Waits until there may be a connection on `fd`, the same as ever, or `parker`, which is the coroutine's own, is unparked.
     ///
     /// # Errors
     ///
     /// That the coroutine has been cut.
-    pub fn wait(&self, parker: &Parker) -> io::Result<()> {
-        if parker.take() {
+    pub fn wait(&self, fd: BorrowedFd<'_>, parker: &Parker) -> io::Result<()> {
+        if parker.take() || !self.worker.reactor.borrow_mut().watch_again(fd) {
             return Ok(());
         }
         match self.worker.wait(None, true) {

@@ -260,13 +260,13 @@ fn many_clients_are_echoed_on_one_thread() {
     let listener = Arc::new(listener);
     on_each(move || {
         let listener = Arc::clone(&listener);
-        let listening = io::Listening::new(listener.as_fd()).unwrap();
+        let listening = io::Listening::new(listener.as_fd(), false).unwrap();
         let parker = Parker::new();
         listener.set_nonblocking(true).unwrap();
         let mut children = Vec::new();
         while children.len() < 50 {
             let Ok((stream, _)) = listener.accept() else {
-                listening.wait(&parker).unwrap();
+                listening.wait(listener.as_fd(), &parker).unwrap();
                 continue;
             };
             children.push(spawn(move || {

@@ -14,7 +14,10 @@ pub(crate) use self::blocking::*;
 #[cfg(feature = "coroutine")]
 pub(crate) use socketserver_coroutine::{
     Cut, Parker, Unparker, before_wait, current,
-    io::{adopt, input, is_at_end, recv, recv_now, release, send, set_timeout, wait},
+    io::{
+        accept, adopt, flush, input, is_at_end, recv, recv_now, release, send, send_behind,
+        set_timeout, wait, Peer,
+    },
 };
 pub(crate) use socketserver_sys::descriptor::Interest;
 

@@ -190,7 +190,7 @@ impl Epoll {
 
     pub(super) fn unwatch(&mut self, watched: Watched) {
         match watched {
-            Watched::Always => {}
+            Watched::Always | Watched::Operation(_) | Watched::Listener(_) => {}
             Watched::Number(number) => {
                 // SAFETY: the number alone is used; should it have been closed, the kernel says so.
                 let fd = unsafe { BorrowedFd::borrow_raw(number) };

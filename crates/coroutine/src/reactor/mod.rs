@@ -9,16 +9,19 @@
 //! is kept between two operations. Any other is tried, and watched for as long as it is waited for.
 
 mod epoll;
+mod uring;
 mod waiters;
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use socketserver_sys::descriptor::Interest;
 
 use self::epoll::Epoll;
+use self::uring::Uring;
 use crate::Backend;
+use crate::ring::{Operation, Peer};
 use crate::scheduler::Id;
 
 /// What came of trying an operation.
@@ -33,26 +36,35 @@ pub(crate) enum Attempt<T> {
 /// One of the two.
 pub(crate) enum Reactor {
     Epoll(Epoll),
+    Uring(Box<Uring>),
 }
 
 macro_rules! delegate {
     ($self:ident, $reactor:ident => $call:expr) => {
         match $self {
             Self::Epoll($reactor) => $call,
+            Self::Uring($reactor) => $call,
         }
     };
 }
 
 impl Reactor {
+    /// The one that is asked for; with [`Backend::Auto`] io_uring, or else epoll.
     pub(crate) fn new(backend: Backend, wake_up: BorrowedFd<'_>) -> io::Result<Self> {
-        let _ = backend;
-        Ok(Self::Epoll(Epoll::new(wake_up)?))
+        let epoll = || Ok(Self::Epoll(Epoll::new(wake_up)?));
+        let uring = || Ok(Self::Uring(Box::new(Uring::new(wake_up)?)));
+        match backend {
+            Backend::Epoll => epoll(),
+            Backend::IoUring => uring(),
+            Backend::Auto => uring().or_else(|_: io::Error| epoll()),
+        }
     }
 
     /// Which of the two it is.
     pub(crate) fn backend(&self) -> Backend {
         match self {
             Self::Epoll(_) => Backend::Epoll,
+            Self::Uring(_) => Backend::IoUring,
         }
     }
 
@@ -107,6 +119,48 @@ impl Reactor {
         delegate!(self, reactor => reactor.send(fd, buf, id))
     }
 
+    /// Sends all of `bytes` and takes them, perhaps when it has returned already. `None` if that is not
+    /// to be had here: then they are to be sent as ever.
+    pub(crate) fn send_behind(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        bytes: &mut Vec<u8>,
+        id: Id,
+    ) -> Option<Attempt<()>> {
+        match self {
+            Self::Epoll(_) => None,
+            Self::Uring(uring) => Some(uring.send_behind(fd, bytes, id)),
+        }
+    }
+
+    /// Waits until what was sent behind has been sent.
+    pub(crate) fn flush(&mut self, fd: RawFd, id: Id) -> Attempt<()> {
+        match self {
+            Self::Epoll(_) => Attempt::Done(Ok(())),
+            Self::Uring(uring) => uring.flush(fd, id),
+        }
+    }
+
+    /// Takes back what is being sent for a coroutine; the next [`send`](Self::send) tells what came
+    /// of it, and must be waited for. False if nothing is being sent.
+    pub(crate) fn withdraw(&mut self, fd: RawFd, id: Id) -> bool {
+        match self {
+            Self::Epoll(_) => false,
+            Self::Uring(uring) => uring.withdraw(fd, id),
+        }
+    }
+
+    /// A connection that has been accepted already; `None` if that is left to the caller.
+    pub(crate) fn accept(
+        &mut self,
+        fd: BorrowedFd<'_>,
+    ) -> Option<io::Result<(OwnedFd, Peer)>> {
+        match self {
+            Self::Epoll(_) => None,
+            Self::Uring(uring) => uring.accept(fd),
+        }
+    }
+
     /// Notes that a coroutine waits no longer for an adopted socket.
     pub(crate) fn give_up(&mut self, fd: RawFd, interest: Interest, id: Id) {
         delegate!(self, reactor => reactor.give_up(fd, interest, id));
@@ -123,10 +177,27 @@ impl Reactor {
         delegate!(self, reactor => reactor.watch(fd, interest, id))
     }
 
-    /// Watches a listening socket that other workers watch too, until it is unwatched: one of them
-    /// is woken for a connection.
-    pub(crate) fn watch_shared(&mut self, fd: BorrowedFd<'_>, id: Id) -> io::Result<Watched> {
-        delegate!(self, reactor => reactor.watch_shared(fd, id))
+    /// Watches a listening socket until it is unwatched, for one coroutine of this worker's. Unless
+    /// it `is_alone`, other workers watch it too.
+    pub(crate) fn watch_shared(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        id: Id,
+        is_alone: bool,
+    ) -> io::Result<Watched> {
+        match self {
+            Self::Epoll(epoll) => epoll.watch_shared(fd, id),
+            Self::Uring(uring) => uring.watch_shared(fd, id, is_alone),
+        }
+    }
+
+    /// To be called before each wait for a socket that `watch_shared` watches; false if there is a
+    /// connection already.
+    pub(crate) fn watch_again(&mut self, fd: BorrowedFd<'_>) -> bool {
+        match self {
+            Self::Epoll(_) => true,
+            Self::Uring(uring) => uring.watch_again(fd),
+        }
     }
 
     /// Ends what `watch` has begun.
@@ -152,5 +223,9 @@ pub(crate) enum Watched {
     /// The number that the kernel knows it by.
     Number(RawFd),
     /// It was watched already, and is watched under another number.
-    Duplicate(std::os::fd::OwnedFd),
+    Duplicate(OwnedFd),
+    /// What is in flight for it.
+    Operation(Operation),
+    /// A listening socket, by its number.
+    Listener(RawFd),
 }

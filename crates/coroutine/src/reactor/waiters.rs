@@ -16,6 +16,10 @@ impl Waiters {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
     pub(super) fn remove(&mut self, id: Id) {
         if self.first == Some(id) {
             self.first = self.others.pop();

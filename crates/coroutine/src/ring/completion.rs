@@ -15,6 +15,8 @@ use super::slots::{Operation, Owned};
 pub struct Completion {
     /// What the operation was pushed with.
     pub token: u64,
+    /// Which it is, as the push has named it.
+    pub operation: Operation,
     /// What the system call would have returned: a count of bytes, the events of a poll, else 0.
     /// A cancelled operation has failed with `ECANCELED`.
     pub result: io::Result<u32>,
@@ -90,6 +92,7 @@ impl Ring {
                 (result.map(|_| 0), carried)
             }
         };
-        Completion { token, result, more, nonempty: cqueue::sock_nonempty(flags), carried }
+        let nonempty = cqueue::sock_nonempty(flags);
+        Completion { token, operation, result, more, nonempty, carried }
     }
 }

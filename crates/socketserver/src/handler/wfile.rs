@@ -76,19 +76,11 @@ impl Held {
 }
 
 fn send_held(held: &mut Vec<u8>, connection: &dyn Connection) -> io::Result<()> {
-    let mut sent = 0;
-    let result = loop {
-        if sent == held.len() {
-            break Ok(());
-        }
-        match connection.send(&held[sent..]) {
-            Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => sent += len,
-            Err(error) => break Err(error),
-        }
-    };
-    held.drain(..sent);
-    if held.is_empty() && held.capacity() > 0 {
+    if held.is_empty() {
+        return Ok(());
+    }
+    let result = connection.send_behind(held);
+    if held.is_empty() {
         // Whoever waits for its next request holds no memory for the replies to the last.
         buffers::give(std::mem::take(held));
     }

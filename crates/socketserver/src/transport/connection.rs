@@ -69,7 +69,32 @@ pub trait Connection: AsFd + fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Sends what the connection itself holds back. Nothing, for a plain socket.
+    /// Sends all of `bytes`, which is left empty, or with what was not sent. It may return while that
+    /// is still under way, where that is cheaper: in a coroutine; then an error is told by the next
+    /// call that sends, or by [`flush`](Self::flush). By default it is [`send`](Self::send) for as
+    /// long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    fn send_behind(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let mut sent = 0;
+        let result = loop {
+            if sent == bytes.len() {
+                break Ok(());
+            }
+            match self.send(&bytes[sent..]) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => sent += len,
+                Err(error) => break Err(error),
+            }
+        };
+        bytes.drain(..sent);
+        result
+    }
+
+    /// Sends what the connection itself holds back, and waits until it is sent. Nothing, for a plain
+    /// socket, but for what [`send_behind`](Self::send_behind) has taken.
     ///
     /// # Errors
     ///
@@ -138,6 +163,14 @@ macro_rules! socket {
 
             fn send(&self, buf: &[u8]) -> io::Result<usize> {
                 wait::send(self.as_fd(), buf, None).map_err(mark_disconnect)
+            }
+
+            fn send_behind(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+                wait::send_behind(self.as_fd(), bytes).map_err(mark_disconnect)
+            }
+
+            fn flush(&self) -> io::Result<()> {
+                wait::flush(self.as_fd()).map_err(mark_disconnect)
             }
 
             fn shutdown(&self, how: Shutdown) -> io::Result<()> {

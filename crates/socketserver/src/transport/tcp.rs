@@ -10,7 +10,7 @@ use socketserver_sys::socket::SocketKind;
 use super::linger::{self, linger};
 use super::{BeforeBind, Connection, ServerBind, Stream, Tombstone, Transport, expect, name_error};
 use crate::address::Address;
-use crate::wait::is_at_end;
+use crate::wait::{self, Peer, is_at_end};
 
 /// The backlog of stream servers. The kernel clips it to `net.core.somaxconn`.
 pub(super) const REQUEST_QUEUE_SIZE: i32 = 4096;
@@ -103,7 +103,18 @@ impl Transport for Tcp {
     }
 
     fn get_request(&self, socket: &TcpListener) -> io::Result<(Arc<TcpStream>, Address)> {
-        let (stream, address) = socket.accept()?;
+        let (stream, address) = match wait::accept(socket.as_fd()) {
+            None => socket.accept()?,
+            Some(accepted) => {
+                let (stream, peer) = accepted?;
+                let stream = TcpStream::from(stream);
+                let address = match peer {
+                    Peer::Inet(address) => address,
+                    _ => stream.peer_addr()?,
+                };
+                (stream, address)
+            }
+        };
         Ok((Arc::new(stream), address.into()))
     }
 

@@ -14,7 +14,7 @@ use super::tcp::REQUEST_QUEUE_SIZE;
 use super::unix_path::{self, Access, Bound};
 use super::{BeforeBind, Connection, ServerBind, Stream, Tombstone, Transport, expect, name_error};
 use crate::address::Address;
-use crate::wait::is_at_end;
+use crate::wait::{self, Peer, is_at_end};
 
 /// Stream sockets in the file system or in the abstract name space: Python's `UnixStreamServer`.
 ///
@@ -78,7 +78,18 @@ impl Transport for UnixStream {
     }
 
     fn get_request(&self, socket: &Self::Socket) -> io::Result<(Arc<net::UnixStream>, Address)> {
-        let (stream, address) = socket.socket.accept()?;
+        let (stream, address) = match wait::accept(socket.as_fd()) {
+            None => socket.socket.accept()?,
+            Some(accepted) => {
+                let (stream, peer) = accepted?;
+                let stream = net::UnixStream::from(stream);
+                let address = match peer {
+                    Peer::Unix(Some(address)) => *address,
+                    _ => stream.peer_addr()?,
+                };
+                (stream, address)
+            }
+        };
         Ok((Arc::new(stream), address.into()))
     }
 

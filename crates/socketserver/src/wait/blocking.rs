@@ -1,7 +1,7 @@
 //! The same without coroutines: whoever waits blocks its thread.
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +27,38 @@ pub(crate) fn set_timeout(_: BorrowedFd<'_>, _: Option<Duration>) {}
 
 pub(crate) fn is_at_end(_: BorrowedFd<'_>) -> bool {
     false
+}
+
+pub(crate) fn flush(_: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn send_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut sent = 0;
+    let result = loop {
+        if sent == bytes.len() {
+            break Ok(());
+        }
+        match send(fd, &bytes[sent..], None) {
+            Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => sent += len,
+            Err(error) => break Err(error),
+        }
+    };
+    bytes.drain(..sent);
+    result
+}
+
+/// Never told of without coroutines.
+#[derive(Debug)]
+#[allow(dead_code, reason = "it has the shape of the other")]
+pub(crate) enum Peer {
+    Inet(std::net::SocketAddr),
+    Unix(Option<Box<std::os::unix::net::SocketAddr>>),
+}
+
+pub(crate) fn accept(_: BorrowedFd<'_>) -> Option<io::Result<(OwnedFd, Peer)>> {
+    None
 }
 
 pub(crate) fn input(_: BorrowedFd<'_>, _: usize, _: Option<Duration>) -> io::Result<()> {

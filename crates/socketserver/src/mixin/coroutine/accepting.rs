@@ -25,6 +25,7 @@ where
     acceptor.begin();
     let mut listening: Option<Listening> = None;
     let mut quota = 1;
+    let is_alone = running.workers().len() == 1;
     loop {
         if !running.has_room() {
             // Nobody watches the socket meanwhile, or it would be ready all the time.
@@ -49,10 +50,10 @@ where
             Taken::Over => return,
         }
         let waited = match &listening {
-            Some(listening) => listening.wait(&parker),
+            Some(listening) => listening.wait(acceptor.fileno(), &parker),
             // What came before it was watched is told at once.
-            None => match Listening::new(acceptor.fileno()) {
-                Ok(new) => listening.insert(new).wait(&parker),
+            None => match Listening::new(acceptor.fileno(), is_alone) {
+                Ok(new) => listening.insert(new).wait(acceptor.fileno(), &parker),
                 Err(_) => pause_for(&parker, UNWATCHED),
             },
         };
