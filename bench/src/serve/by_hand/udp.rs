@@ -1,7 +1,8 @@
 //! Datagrams in batches, and trains of them as one: the limit for UDP.
 //!
-//! `recvmmsg` takes whatever has come; what the kernel has joined (`UDP_GRO`) goes back as it
-//! came, to be cut again by the kernel (`UDP_SEGMENT`), and the rest with one `sendmmsg`.
+//! `recvmmsg` takes whatever has come, some of it joined by the kernel (`UDP_GRO`). What one peer
+//! has sent in a row goes back in one call, to be cut by the kernel (`UDP_SEGMENT`), and the rest
+//! with one `sendmmsg`.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::UdpSocket;
@@ -23,7 +24,7 @@ const BATCH: usize = 64;
 const SIZE: usize = 1 << 16;
 
 /// One message that came: how long, cut after how many bytes each, from whom.
-type Came = (usize, Option<u16>, Option<SockaddrIn>);
+type Came = (usize, u16, Option<SockaddrIn>);
 
 pub(in crate::serve) fn serve() -> Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
@@ -36,21 +37,27 @@ pub(in crate::serve) fn serve() -> Result<()> {
     let mut outgoing = MultiHeaders::preallocate(BATCH, None);
     let mut came: Vec<Came> = Vec::with_capacity(BATCH);
     loop {
+        came.clear();
         receive(fd, &mut incoming, &mut buffers, &mut came)?;
+        let mut rest: &[Came] = &came;
+        let mut at = 0;
         let mut singles = Vec::with_capacity(BATCH);
         let mut peers = Vec::with_capacity(BATCH);
-        for ((count, size, peer), buffer) in came.drain(..).zip(&buffers) {
-            let parts = [IoSlice::new(&buffer[..count])];
-            match size {
-                Some(size) if usize::from(size) < count => {
-                    let cut = [ControlMessage::UdpGsoSegments(&size)];
-                    sendmsg(fd, &parts, &cut, MsgFlags::empty(), peer.as_ref())?;
-                }
-                _ => {
-                    singles.push(parts);
-                    peers.push(peer);
-                }
+        while let Some(&(_, size, peer)) = rest.first() {
+            let count = train(rest);
+            let parts: Vec<_> = (at..at + count)
+                .zip(rest)
+                .map(|(index, (count, ..))| IoSlice::new(&buffers[index][..*count]))
+                .collect();
+            if count > 1 || rest[0].0 > usize::from(size) {
+                let cut = [ControlMessage::UdpGsoSegments(&size)];
+                sendmsg(fd, &parts, &cut, MsgFlags::empty(), peer.as_ref())?;
+            } else {
+                singles.push(parts);
+                peers.push(peer);
             }
+            at += count;
+            rest = &rest[count..];
         }
         let mut sent = 0;
         while sent < singles.len() {
@@ -58,6 +65,24 @@ pub(in crate::serve) fn serve() -> Result<()> {
             sent += sendmmsg(fd, &mut outgoing, parts, peers, [], flags)?.count();
         }
     }
+}
+
+/// How many of the first messages can go out as one: those of one peer, cut alike, the last of
+/// which alone may end with a shorter datagram, and no more than the kernel takes.
+fn train(came: &[Came]) -> usize {
+    let Some(&(length, size, peer)) = came.first() else { return 0 };
+    let is_whole = |length: usize| size > 0 && length.is_multiple_of(usize::from(size));
+    let (mut bytes, mut count, mut before) = (length, 1, length);
+    for &(length, other, whose) in &came[1..] {
+        bytes += length;
+        let segments = bytes.div_ceil(usize::from(size).max(1));
+        if whose != peer || other != size || !is_whole(before) || segments > 64 || bytes > 60_000 {
+            break;
+        }
+        before = length;
+        count += 1;
+    }
+    count
 }
 
 /// Waits for one datagram, and takes what else is there.
@@ -77,7 +102,26 @@ fn receive(
             ControlMessageOwned::UdpGroSegments(size) => u16::try_from(size).ok(),
             _ => None,
         });
-        came.push((message.bytes, size, message.address));
+        let whole = u16::try_from(message.bytes).unwrap_or(u16::MAX);
+        came.push((message.bytes, size.unwrap_or(whole), message.address));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_peer_sent_in_a_row_goes_out_as_one() {
+        let [one, other] = [1, 2].map(|port| Some(SockaddrIn::new(127, 0, 0, 1, port)));
+        assert_eq!(train(&[]), 0);
+        assert_eq!(train(&[(64, 64, one)]), 1);
+        assert_eq!(train(&[(64, 64, one), (64, 64, one), (64, 64, other)]), 2);
+        assert_eq!(train(&[(64, 64, one), (32, 32, one)]), 1, "of another size");
+        assert_eq!(train(&[(640, 64, one), (640, 64, one)]), 2, "joined already");
+        assert_eq!(train(&[(630, 64, one), (640, 64, one)]), 1, "a short one in the middle");
+        assert_eq!(train(&[(64 * 64, 64, one), (64, 64, one)]), 1, "too many");
+        assert_eq!(train(&[(0, 0, one), (0, 0, one)]), 1, "empty ones");
+    }
 }
