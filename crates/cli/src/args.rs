@@ -48,16 +48,37 @@ pub(crate) struct Args {
     #[arg(value_name = "PROGRAM", last = true, num_args = 1..)]
     pub(crate) program: Vec<OsString>,
 
-    /// Who runs a connection: the serving thread itself, a thread, or a process
+    /// Who runs a connection: the serving thread itself, a thread, a process, or a coroutine
+    ///
+    /// See MIX-INS below for how they differ.
     #[arg(long, value_name = "NAME", value_enum, default_value_t = MixIn::Threading)]
     pub(crate) mixin: MixIn,
 
     /// How many connections of one endpoint may be open at a time
     ///
     /// While there are so many, further clients wait in the kernel's queue. By default 1024 with
-    /// threads and 40 with processes.
+    /// threads, 40 with processes, and 100000 with coroutines, of which 1024 if each has a program.
     #[arg(long, value_name = "NUMBER", value_parser = parse_max)]
     pub(crate) max: Option<usize>,
+
+    /// How many threads share the coroutines of one endpoint
+    ///
+    /// By default as many as there are processors for this command. With --mixin coroutine.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_max)]
+    pub(crate) workers: Option<usize>,
+
+    /// How much of the address space the stack of a coroutine takes, in bytes; 64K, 1M
+    ///
+    /// 256K by default, of which only what is used takes memory; at the least 16K. With --mixin
+    /// coroutine.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) stack_size: Option<usize>,
+
+    /// How the threads of coroutines wait for the kernel
+    ///
+    /// With --mixin coroutine.
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) backend: Option<Backend>,
 
     /// How long a built-in protocol waits for a client to send or to take something
     ///
@@ -107,6 +128,20 @@ pub(crate) enum MixIn {
     Threading,
     /// A process for each connection
     Forking,
+    /// A coroutine for each connection, on a few threads
+    Coroutine,
+}
+
+/// How a thread waits that has coroutines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// The best that the kernel offers, which is the default
+    Auto,
+    /// By epoll(7)
+    Epoll,
+    /// By io_uring(7), or not at all
+    #[value(name = "io_uring")]
+    IoUring,
 }
 
 /// How log lines are written.
@@ -136,6 +171,18 @@ fn parse_max(text: &str) -> Result<usize, String> {
     }
 }
 
+fn parse_size(text: &str) -> Result<usize, String> {
+    let unit = |unit| text.strip_suffix(unit);
+    let (number, unit) = match (unit('K'), unit('M')) {
+        (Some(number), _) => (number, 1024),
+        (_, Some(number)) => (number, 1024 * 1024),
+        _ => (text, 1),
+    };
+    let number: Option<usize> = number.parse().ok();
+    let size = number.and_then(|number| number.checked_mul(unit));
+    size.ok_or_else(|| "not a size; write 65536, 64K or 1M".to_owned())
+}
+
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok();
     duration
@@ -156,7 +203,7 @@ mod tests {
 
     use clap::CommandFactory;
 
-    use super::{Args, parse_duration, parse_max, parse_timeout};
+    use super::{Args, parse_duration, parse_max, parse_size, parse_timeout};
 
     #[test]
     fn the_definitions_agree_with_each_other() {
@@ -174,5 +221,16 @@ mod tests {
         }
         assert!(parse_timeout("0s").is_err());
         assert!(parse_max("0").is_err());
+    }
+
+    #[test]
+    fn sizes_may_have_units() {
+        assert_eq!(parse_size("65536"), Ok(65536));
+        assert_eq!(parse_size("64K"), Ok(65536));
+        assert_eq!(parse_size("1M"), Ok(1024 * 1024));
+        for wrong in ["", "K", "-1", "64k", "1.5M", "1G", "99999999999999999999M"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_size(&format!("{}M", usize::MAX)).is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use nix::libc::EBADF;
 use socket2::SockRef;
-use socketserver::mixin::{AnyMixIn, Forking, Synchronous, Threading};
+use socketserver::mixin::{AnyMixIn, Coroutine, Forking, Synchronous, Threading};
 use socketserver::transport::{Datagram, Stream, Tcp, Transport, Udp, UnixDatagram, UnixStream};
 use socketserver::{Builder, Pending, Server};
 use socketserver_sys::descriptor::take;
@@ -28,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) mixin: MixIn,
     /// How many requests of one endpoint may run at a time.
     pub(crate) max: Option<usize>,
+    pub(crate) coroutines: socketserver_coroutine::Config,
+    /// How many threads of one endpoint run coroutines.
+    pub(crate) workers: Option<usize>,
     pub(crate) backlog: Option<i32>,
     pub(crate) service: Arc<Service>,
     pub(crate) log: Log,
@@ -198,7 +201,7 @@ fn configure<T: Transport, H>(
     let state = Arc::new(State::new(kind, Arc::clone(&settings.service), settings.log)?);
     let observed = Arc::clone(&state);
     let builder = builder
-        .mixin(mixin(settings.mixin, settings.max))
+        .mixin(mixin(settings))
         .shared_server(Arc::clone(&state))
         // There is nothing to do now and then, so an idle server sleeps.
         .poll_interval(None)
@@ -206,8 +209,13 @@ fn configure<T: Transport, H>(
     Ok((state, builder))
 }
 
-fn mixin(mixin: MixIn, max: Option<usize>) -> AnyMixIn {
-    match mixin {
+/// How many coroutines there may be of which each waits for a program: as many as threads, for it
+/// is the programs that are dear.
+const MAX_PROGRAMS: usize = 1024;
+
+fn mixin(settings: &Settings) -> AnyMixIn {
+    let max = settings.max;
+    match settings.mixin {
         MixIn::Synchronous => Synchronous::default().into(),
         MixIn::Threading => {
             let mut threading = Threading::default();
@@ -218,6 +226,18 @@ fn mixin(mixin: MixIn, max: Option<usize>) -> AnyMixIn {
             let mut forking = Forking::default();
             forking.max_children = max.unwrap_or(forking.max_children);
             forking.into()
+        }
+        MixIn::Coroutine => {
+            let mut coroutine = Coroutine::default();
+            let default = match *settings.service {
+                Service::Protocol { .. } => coroutine.max_coroutines,
+                Service::Program(_) => MAX_PROGRAMS,
+            };
+            coroutine.max_coroutines = max.unwrap_or(default);
+            coroutine.workers = settings.workers.unwrap_or(coroutine.workers);
+            coroutine.stack_size = settings.coroutines.stack_size;
+            coroutine.backend = settings.coroutines.backend;
+            coroutine.into()
         }
     }
 }

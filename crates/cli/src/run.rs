@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use clap::FromArgMatches;
 use socketserver::SignalGuard;
+use socketserver_coroutine::{Backend, Config};
 
-use crate::args::{Args, LogFormat, MixIn};
+use crate::args::{self, Args, LogFormat, MixIn};
 use crate::bind::{Settings, bind, inherited};
 use crate::endpoint::Endpoint;
 use crate::exit::{COMPLETE, CUT, Fatal};
@@ -105,7 +106,9 @@ fn serve(args: &Args, log: Log) -> Result<u8, Fatal> {
     }
     let served = match args.mixin {
         MixIn::Forking => serve::on_this_thread(&servers, &signals),
-        MixIn::Synchronous | MixIn::Threading => serve::on_threads(&servers, &signals),
+        MixIn::Synchronous | MixIn::Threading | MixIn::Coroutine => {
+            serve::on_threads(&servers, &signals)
+        }
     };
     if let Err(fatal) = &served {
         log.fatal(fatal);
@@ -127,6 +130,7 @@ fn settings(args: &Args, log: Log) -> Result<Settings, Fatal> {
         let text = "--max means nothing for --mixin synchronous, which serves one at a time";
         return Err(Fatal::usage(text));
     }
+    let coroutines = coroutines(args)?;
     let service = match (protocol, args.program.split_first()) {
         (Some(protocol), _) => Service::Protocol { protocol, timeout: args.timeout },
         (None, Some(_)) if args.timeout.is_some() => {
@@ -142,10 +146,43 @@ fn settings(args: &Args, log: Log) -> Result<Settings, Fatal> {
     Ok(Settings {
         mixin: args.mixin,
         max: args.max,
+        coroutines,
+        workers: args.workers,
         backlog: args.backlog,
         service: Arc::new(service),
         log,
     })
+}
+
+/// What coroutines are to run on, which is tried once, so that what cannot be had is told now.
+fn coroutines(args: &Args) -> Result<Config, Fatal> {
+    let mut config = Config::default();
+    if args.mixin != MixIn::Coroutine {
+        let given = [
+            (args.workers.is_some(), "--workers"),
+            (args.stack_size.is_some(), "--stack-size"),
+            (args.backend.is_some(), "--backend"),
+        ];
+        return match given.into_iter().find(|(is_given, _)| *is_given) {
+            Some((_, name)) => {
+                Err(Fatal::usage(format!("{name} means nothing without --mixin coroutine")))
+            }
+            None => Ok(config),
+        };
+    }
+    config.stack_size = args.stack_size.unwrap_or(config.stack_size);
+    config.backend = match args.backend {
+        Some(args::Backend::Epoll) => Backend::Epoll,
+        Some(args::Backend::IoUring) => Backend::IoUring,
+        Some(args::Backend::Auto) | None => Backend::Auto,
+    };
+    config.check().map_err(|error| Fatal::usage(format!("--mixin coroutine: {error}")))?;
+    let tried = socketserver_coroutine::run(&config, || ());
+    tried.map_err(|error| match config.backend {
+        Backend::Auto => Fatal::of("--mixin coroutine", &error),
+        backend => Fatal::of(format_args!("--backend {backend}"), &error),
+    })?;
+    Ok(config)
 }
 
 fn take_ready(number: RawFd) -> Result<OwnedFd, Fatal> {

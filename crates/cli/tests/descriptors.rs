@@ -11,9 +11,9 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 
 use common::{Serving, command};
-use testkit::{DEADLINE, datagram_client, eventually};
+use testkit::{Connect, datagram_client, eventually};
 
-const MIXINS: [&str; 3] = ["synchronous", "threading", "forking"];
+const MIXINS: [&str; 4] = ["synchronous", "threading", "forking", "coroutine"];
 
 /// The numbers that `ls /proc/self/fd` writes.
 fn numbers(listed: &[u8]) -> BTreeSet<i32> {
@@ -39,18 +39,24 @@ fn programs_inherit_nothing_but_the_connection_and_nothing_leaks() {
         let options = ["--mixin", mixin, "--"];
         let mut serving =
             Serving::start(command().args(endpoints).args(options).args(list), endpoints.len());
+        let addresses = [0, 1, 2].map(|index| serving.address(index));
+        let round = || {
+            for address in &addresses[..2] {
+                let listed = Connect::Tcp(*address).connect().unwrap().exchange("").unwrap();
+                assert_eq!(numbers(&listed), expected, "{mixin}");
+            }
+            let client = datagram_client(addresses[2]).unwrap();
+            client.send(b"").unwrap();
+            let mut buffer = [0; 1000];
+            let len = client.recv(&mut buffer).unwrap();
+            assert_eq!(numbers(&buffer[..len]), expected, "{mixin}");
+        };
+        // What serves has what it needs when it has served.
+        round();
         let before = open_in(serving.id());
         for _ in 0..10 {
-            let listed = serving.client().exchange("").unwrap();
-            assert_eq!(numbers(&listed), expected, "{mixin}");
+            round();
         }
-        let client = datagram_client(serving.address(2)).unwrap();
-        client.set_read_timeout(Some(DEADLINE)).unwrap();
-        client.send(b"").unwrap();
-        let mut buffer = [0; 1000];
-        let len = client.recv(&mut buffer).unwrap();
-        assert_eq!(numbers(&buffer[..len]), expected, "{mixin}");
-
         eventually("all is closed", || open_in(serving.id()) <= before);
         eventually("no child is left", || serving.children().is_empty());
         assert_eq!(serving.stop().0, 0);

@@ -13,7 +13,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use common::{Serving, abstract_stream, command, unix_datagram};
 use testkit::{Client, Connect, datagram_client, socket_path};
 
-const MIXINS: [&str; 3] = ["synchronous", "threading", "forking"];
+const MIXINS: [&str; 4] = ["synchronous", "threading", "forking", "coroutine"];
 
 /// Starts an echo on `endpoints` with each mix-in.
 fn with_each_mixin(endpoints: &[&str], test: impl Fn(&mut Serving)) {

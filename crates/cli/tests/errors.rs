@@ -51,6 +51,16 @@ fn a_wrong_command_line() {
     refuses("tcp://127.0.0.1:0 --echo -- cat", USAGE, &["--echo"]);
     refuses("tcp://127.0.0.1:0 --timeout 1s -- cat", USAGE, &["--timeout"]);
     refuses("tcp://127.0.0.1:0 --max 2 --mixin synchronous --echo", USAGE, &["--max"]);
+    for option in ["--workers 2", "--stack-size 64K", "--backend epoll"] {
+        let name = option.split(' ').next().unwrap();
+        let parts = [name, "--mixin coroutine"];
+        refuses(&format!("tcp://127.0.0.1:0 --echo {option}"), USAGE, &parts);
+    }
+    let coroutine = "tcp://127.0.0.1:0 --echo --mixin coroutine";
+    refuses(&format!("{coroutine} --workers 0"), USAGE, &["'0'", "--workers"]);
+    refuses(&format!("{coroutine} --stack-size 1G"), USAGE, &["'1G'", "--stack-size", "64K"]);
+    refuses(&format!("{coroutine} --stack-size 1K"), USAGE, &["stack_size", "16384"]);
+    refuses(&format!("{coroutine} --backend kqueue"), USAGE, &["'kqueue'", "--backend"]);
     refuses("127.0.0.1:0 --echo", USAGE, &["\"127.0.0.1:0\"", "tcp://"]);
     refuses("tcp://127.0.0.1:x --echo", USAGE, &["\"tcp://127.0.0.1:x\"", "not a port"]);
     refuses("unix:/a?mode=9 --echo", USAGE, &["unix:/a?mode=9", "octal"]);
@@ -128,7 +138,7 @@ fn a_descriptor_that_is_no_server() {
 /// A socket that can give no more clients ends the command, and what is open drains.
 #[test]
 fn an_endpoint_that_is_lost_ends_the_command() {
-    for mixin in ["synchronous", "threading", "forking"] {
+    for mixin in ["synchronous", "threading", "forking", "coroutine"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let inherited = rustix::io::dup(&listener).unwrap();
         let endpoint = format!("fd:{}", inherited.as_raw_fd());

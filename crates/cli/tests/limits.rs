@@ -17,13 +17,16 @@ fn cpu_ticks(id: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// A23, B8: at the limit, later clients wait in the kernel's queue, and are served when there is
+/// B8: at the limit, later clients wait in the kernel's queue, and are served when there is
 /// room; the other endpoints are served meanwhile.
 #[test]
 fn a_full_endpoint_lets_clients_wait_and_does_not_spin() {
-    for (mixin, options) in
-        [("synchronous", &[][..]), ("threading", &["--max", "2"]), ("forking", &["--max", "2"])]
-    {
+    for (mixin, options) in [
+        ("synchronous", &[][..]),
+        ("threading", &["--max", "2"]),
+        ("forking", &["--max", "2"]),
+        ("coroutine", &["--max", "2", "--workers", "2"]),
+    ] {
         let endpoints = ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
         let mut serving = Serving::start(
             command().args(endpoints).args(["--mixin", mixin, "--echo"]).args(options),
@@ -72,7 +75,7 @@ fn a_full_endpoint_lets_clients_wait_and_does_not_spin() {
 /// There is never more than one program at a time, whoever comes.
 #[test]
 fn max_is_the_most_programs_at_a_time() {
-    for mixin in ["threading", "forking"] {
+    for mixin in ["threading", "forking", "coroutine"] {
         let args = ["tcp://127.0.0.1:0", "--mixin", mixin, "--max", "3", "--", "cat"];
         let mut serving = Serving::start(command().args(args), 1);
         let address = serving.address(0);
@@ -96,7 +99,7 @@ fn max_is_the_most_programs_at_a_time() {
     }
 }
 
-/// B12: out of descriptors, it says so now and then, goes on, and does not spin.
+/// B5: out of descriptors, it says so now and then, goes on, and does not spin.
 #[test]
 fn out_of_descriptors_it_goes_on() {
     for mixin in ["threading", "forking"] {

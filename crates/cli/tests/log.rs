@@ -11,7 +11,7 @@ use common::{Serving, command, run};
 use serde_json::Value;
 use testkit::{Process, datagram_client, eventually};
 
-const MIXINS: [&str; 3] = ["synchronous", "threading", "forking"];
+const MIXINS: [&str; 4] = ["synchronous", "threading", "forking", "coroutine"];
 
 fn lines(output: &str) -> Vec<Value> {
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -11,7 +11,7 @@ use std::net::{Shutdown, SocketAddr};
 use common::{Serving, abstract_stream, command, unix_datagram};
 use testkit::{Connect, DEADLINE, datagram_client, eventually, socket_path};
 
-const MIXINS: [&str; 3] = ["synchronous", "threading", "forking"];
+const MIXINS: [&str; 4] = ["synchronous", "threading", "forking", "coroutine"];
 
 /// Serves with a program, and the arguments that follow it.
 fn serving(endpoint: &str, mixin: &str, program: &[&str]) -> Serving {
@@ -47,6 +47,23 @@ fn the_connection_is_standard_input_and_output() {
         assert_eq!(client.read_line().unwrap(), "one\n");
         assert_eq!(client.exchange("two\n").unwrap(), b"two\n");
     });
+}
+
+/// Whoever waits for a program has no thread of its own, and holds up no other.
+#[test]
+fn coroutines_wait_for_their_programs_at_the_same_time_on_one_thread() {
+    let args = ["tcp://127.0.0.1:0", "--mixin", "coroutine", "--workers", "1", "--", "/bin/cat"];
+    let mut serving = Serving::start(command().args(args), 1);
+    let mut clients: Vec<_> = (0..5).map(|_| serving.client()).collect();
+    for round in ["one\n", "two\n"] {
+        for client in &mut clients {
+            client.send(round).unwrap();
+            assert_eq!(client.read_line().unwrap(), round);
+        }
+    }
+    drop(clients);
+    eventually("no child is left, and no zombie", || serving.children().is_empty());
+    assert_eq!(serving.stop().0, 0);
 }
 
 #[test]
@@ -232,7 +249,7 @@ fn a_reply_does_not_wait_for_a_grandchild() {
     }
 }
 
-/// B20: unread input does not turn into a reset that cuts the reply.
+/// B24: unread input does not turn into a reset that cuts the reply.
 #[test]
 fn a_reply_is_complete_though_the_program_left_input_unread() {
     // Of what comes in one go it reads one byte, so the rest is there when it ends.

@@ -11,7 +11,7 @@ use common::{SIGINT, SIGTERM, Serving, command, is_alive};
 use rustix::process::{Pid, Signal, kill_process_group};
 use testkit::{Client, Connect, datagram_client, eventually, socket_path};
 
-const MIXINS: [&str; 3] = ["synchronous", "threading", "forking"];
+const MIXINS: [&str; 4] = ["synchronous", "threading", "forking", "coroutine"];
 
 /// Serves on TCP with one line of shell per connection.
 fn in_shell(mixin: &str, drain: &str, line: &str) -> Serving {

@@ -87,6 +87,30 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        title: "MIX-INS",
+        parts: &[
+            Term(
+                "synchronous",
+                "The thread that takes connections serves them, one after the other. A client that \
+                 is silent stops its endpoint for all others.",
+            ),
+            Term("threading", "A thread for each connection, which is used again for others."),
+            Term(
+                "forking",
+                "A process for each connection. What goes wrong in one is that one's alone.",
+            ),
+            Term(
+                "coroutine",
+                "A coroutine for each connection: a stack of its own, which takes turns with others \
+                 on a few threads, --workers. For many connections at a time that are mostly idle, \
+                 each of which takes some 5 KB of memory here. A program is a process all the \
+                 same, which costs the most by far; what is saved is the thread that waits for \
+                 its end. io_uring is refused in many containers; --backend auto takes epoll then, \
+                 and --backend io_uring is an error.",
+            ),
+        ],
+    },
+    Section {
         title: "PROGRAMS",
         parts: &[
             Text(
@@ -195,6 +219,7 @@ pub(super) const SECTIONS: &[Section] = &[
         parts: &[
             Example("socketserver tcp://127.0.0.1:9999 --echo"),
             Example("socketserver 'tcp://[::]:7000' --mixin threading --max 200 -- /bin/cat"),
+            Example("socketserver tcp://127.0.0.1:9999 --mixin coroutine --workers 2 --echo"),
             Example("socketserver udp://127.0.0.1:9999 --protocol daytime"),
             Example(
                 "socketserver 'unix:/run/app.sock?mode=660' --mixin forking -- ./handler --flag",

@@ -60,11 +60,7 @@ impl Program {
         let output = connection.try_clone_to_owned()?;
         let mut command = self.command(environment, cut);
         command.stdin(input).stdout(output);
-        let running = self.spawn(&mut command)?;
-        // Else our copies would keep the connection open as long as the program runs, even if it
-        // closes its own.
-        drop(command);
-        match running.wait(cut)? {
+        match self.spawn(command)?.wait(cut)? {
             Ended::Itself(status) if status.signal() == Some(SIGPIPE) => Ok(()),
             ended => self.check(ended),
         }
@@ -88,9 +84,7 @@ impl Program {
         input.rewind()?;
         let mut command = self.command(environment, cut);
         command.stdin(input).stdout(Stdio::piped());
-        let running = self.spawn(&mut command)?;
-        drop(command);
-        let (ended, output) = running.wait_with_output(cut)?;
+        let (ended, output) = self.spawn(command)?.wait_with_output(cut)?;
         self.check(ended)?;
         Ok(output)
     }
@@ -113,7 +107,7 @@ impl Program {
         command
     }
 
-    fn spawn(&self, command: &mut Command) -> io::Result<Running> {
+    fn spawn(&self, command: Command) -> io::Result<Running> {
         Running::spawn(command).map_err(|error| {
             let text = format!("cannot run {}: {error}", self.path.display());
             io::Error::new(error.kind(), text)

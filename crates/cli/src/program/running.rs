@@ -1,10 +1,11 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use socketserver_sys::descriptor::{Interest, wait};
+use socketserver::{Parker, blocking};
+use socketserver_coroutine::io::{Interest, wait};
 
 use super::Cut;
 
@@ -33,12 +34,17 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.spawn()?;
-        let mut running = Self { child, pidfd: None, is_reaped: false };
-        // It is not reaped yet, so the number is its own.
-        running.pidfd = Some(pidfd_open(Pid::from_child(&running.child), PidfdFlags::empty())?);
-        Ok(running)
+    /// Starts it, and closes what only it shall have: else our copies would keep the connection
+    /// open as long as the program runs, even if it closes its own.
+    pub(super) fn spawn(mut command: Command) -> io::Result<Self> {
+        // It takes a millisecond, during which other coroutines would have to wait.
+        blocking(move || {
+            let child = command.spawn()?;
+            let mut running = Self { child, pidfd: None, is_reaped: false };
+            // It is not reaped yet, so the number is its own.
+            running.pidfd = Some(pidfd_open(Pid::from_child(&running.child), PidfdFlags::empty())?);
+            Ok(running)
+        })
     }
 
     /// Waits for the program's end, or until it is cut.
@@ -110,7 +116,8 @@ impl Running {
         let group = Pid::from_child(&self.child);
         // They fail only when nobody is left, and that is what was wanted.
         let _ = kill_process_group(group, Signal::TERM);
-        std::thread::sleep(GRACE);
+        // Also in a coroutine that has been cut, which is when this is called.
+        let _ = Parker::new().park_uncut(Some(Instant::now() + GRACE));
         // Reaped only now: for so long the group's number cannot become another's.
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.reap();
