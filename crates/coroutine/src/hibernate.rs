@@ -20,25 +20,15 @@ use std::time::Duration;
 
 use crate::chores::Alarm;
 use crate::scheduler::{Id, Scheduler};
-use crate::stack::{Bounds, Hibernated, Stacks};
 
 /// How many are looked at in one turn of the worker, and how many of them hibernate.
 const LOOKS: u32 = 1024;
 const STACKS: usize = 64;
 
-/// A coroutine's stack, as far as hibernating needs to know it.
-pub(crate) struct Sleeper {
-    pub(crate) bounds: Bounds,
-    /// Where its frames ended when it was suspended last.
-    pub(crate) mark: usize,
-    /// Its frames, while it hibernates.
-    pub(crate) frames: Option<Hibernated>,
-}
-
 /// Lets those hibernate who have waited long, some at a time; returns how long it has time.
-pub(crate) fn turn<C: AsMut<Sleeper>>(
+pub(crate) fn turn<C>(
     scheduler: &mut Scheduler<C>,
-    stacks: &Stacks,
+    hibernate: impl Fn(&mut C),
     alarm: &Alarm,
     epoch: Duration,
 ) -> Option<Duration> {
@@ -58,12 +48,7 @@ pub(crate) fn turn<C: AsMut<Sleeper>>(
     idle.begin_turn();
     for _ in 0..STACKS {
         let Some(task) = scheduler.next_idle() else { break };
-        let sleeper = task.as_mut();
-        // What cannot be copied away stays where it is.
-        // SAFETY: it waits, so it has been suspended, and the mark was read after that. Whoever
-        // resumes it wakes it before, and it is never dropped while it hibernates. What else
-        // might use its stack meets a guard.
-        sleeper.frames = unsafe { stacks.hibernate(sleeper.bounds, sleeper.mark) }.ok();
+        hibernate(task);
     }
     let idle = scheduler.idle()?;
     if !idle.is_done() {

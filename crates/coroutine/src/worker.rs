@@ -21,11 +21,11 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::Config;
 use crate::chores::{self, Alarm};
-use crate::hibernate::{self, Sleeper};
+use crate::hibernate;
 use crate::reactor::Reactor;
 use crate::remote::{Job, Message, Remote};
 use crate::scheduler::{Id, Scheduler, Woken};
-use crate::stack::{self, Stack, Stacks};
+use crate::stack::{self, Hibernated, Stack, Stacks};
 
 /// How many operations a coroutine may do in a row, without waiting, before the others get a turn.
 const BUDGET: u32 = 64;
@@ -45,13 +45,9 @@ pub(crate) struct Worker {
     pub(crate) reactor: RefCell<Reactor>,
     /// The coroutine that runs, if one does.
     running: Cell<Option<Id>>,
-    /// How to leave it: set by itself when it begins.
-    yielder: Cell<*const Yielder<(), ()>>,
-    /// Where its frames end, when it has left.
-    mark: Cell<usize>,
+    /// What it keeps on its own stack: set by itself when it begins.
+    own: Cell<*const Own>,
     budget: Cell<u32>,
-    /// What the coroutine that runs does before it waits.
-    before_wait: RefCell<Option<Hook>>,
     /// When stacks that nobody needs give their memory back.
     trimming: Alarm,
     /// How long an epoch lasts, if stacks hibernate, and when the next begins.
@@ -64,19 +60,60 @@ pub(crate) struct Worker {
     _signal_stack: stack::overflow::Alternate,
 }
 
-/// A coroutine, and how to get back from it.
+/// A coroutine. What it needs only while it is awake is on its stack, where there is room for
+/// nothing.
 struct Task {
     coroutine: Coroutine<(), (), (), Stack>,
+    /// Null before it has begun. Not to be followed while it hibernates.
+    own: *const Own,
+    /// Its frames, while it hibernates.
+    frames: Option<Box<Hibernated>>,
+}
+
+/// What a coroutine keeps at the beginning of its own stack.
+struct Own {
+    /// How to leave it.
     yielder: *const Yielder<(), ()>,
-    before_wait: Option<Hook>,
-    sleeper: Sleeper,
+    /// Where its frames end, when it has left.
+    mark: Cell<usize>,
+    /// What it does before it waits.
+    before_wait: RefCell<Option<Hook>>,
+    bounds: stack::Bounds,
     /// What it is called in the message of an overflow.
     name: &'static str,
 }
 
-impl AsMut<Sleeper> for Task {
-    fn as_mut(&mut self) -> &mut Sleeper {
-        &mut self.sleeper
+impl Task {
+    /// Where its frames are, unless it has not begun, or hibernates.
+    fn own(&self) -> Option<&Own> {
+        if self.own.is_null() || self.frames.is_some() {
+            return None;
+        }
+        // SAFETY: it is on the stack of this coroutine, which is suspended, so that it has begun
+        // and not ended, and whose frames are where they belong.
+        Some(unsafe { &*self.own })
+    }
+
+    fn hibernate(&mut self, stacks: &Stacks) {
+        let Some(own) = self.own() else { return };
+        let (bounds, mark) = (own.bounds, own.mark.get());
+        // What cannot be copied away stays where it is.
+        // SAFETY: it waits, so it has been suspended, with that mark. Whoever resumes it wakes it
+        // before, and it is never dropped while it hibernates. What else might use its stack meets
+        // a guard.
+        self.frames = unsafe { stacks.hibernate(bounds, mark) }.ok().map(Box::new);
+    }
+
+    /// Whether it may be resumed: not when the kernel has no mapping for its stack just now.
+    fn wake(&mut self) -> bool {
+        let Some(frames) = self.frames.take() else { return true };
+        match frames.wake() {
+            Ok(()) => true,
+            Err((frames, _)) => {
+                self.frames = Some(Box::new(frames));
+                false
+            }
+        }
     }
 }
 
@@ -104,10 +141,8 @@ impl Worker {
             stacks,
             reactor: RefCell::new(reactor),
             running: Cell::new(None),
-            yielder: Cell::new(std::ptr::null()),
-            mark: Cell::new(0),
+            own: Cell::new(std::ptr::null()),
             budget: Cell::new(0),
-            before_wait: RefCell::default(),
             trimming: Alarm::default(),
             epoch,
             next_epoch: Alarm::default(),
@@ -146,10 +181,11 @@ impl Worker {
         let Some(id) = self.running.get() else {
             return Woken::Event;
         };
+        let own = self.own();
         // Taken out meanwhile, for it may have to wait itself.
-        if let Some(hook) = { self.before_wait.borrow_mut().take() } {
+        if let Some(hook) = own.before_wait.take() {
             hook();
-            *self.before_wait.borrow_mut() = Some(hook);
+            *own.before_wait.borrow_mut() = Some(hook);
         }
         if !self.scheduler.borrow_mut().wait(id, deadline, can_be_cut) {
             return Woken::Cut;
@@ -176,7 +212,7 @@ impl Worker {
 
     /// Replaces what the coroutine that runs does before it waits.
     pub(crate) fn before_wait(&self, hook: Option<Hook>) -> Option<Hook> {
-        self.before_wait.replace(hook)
+        self.running.get().and_then(|_| self.own().before_wait.replace(hook))
     }
 
     /// Whether the coroutine that runs has been cut.
@@ -185,10 +221,18 @@ impl Worker {
     }
 
     fn leave(&self) {
+        let own = self.own();
         // SAFETY: it lies on the stack of the coroutine that runs, which has set it and which this
         // is called on; so it lives at least until this returns.
-        let yielder = unsafe { &*self.yielder.get() };
-        stack::suspend(yielder, &self.mark);
+        let yielder = unsafe { &*own.yielder };
+        stack::suspend(yielder, &own.mark);
+    }
+
+    /// What the coroutine that runs keeps on its stack; called by it.
+    fn own(&self) -> &Own {
+        // SAFETY: it lies on the stack of the coroutine that runs, which has set it when it began,
+        // and which this is called on. It stays there until the coroutine ends.
+        unsafe { &*self.own.get() }
     }
 
     /// Starts a coroutine on this worker; it runs when the one that calls waits.
@@ -225,14 +269,18 @@ impl Worker {
         let bounds = stack.bounds();
         let worker = Rc::clone(self);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
-            worker.yielder.set(yielder);
+            let (mark, before_wait) = (Cell::new(0), RefCell::default());
+            let own = Own { yielder, mark, before_wait, bounds, name };
+            worker.own.set(&raw const own);
             drop(worker);
+            // Until it is left, as whenever it is resumed.
+            std::mem::forget(stack::overflow::running(bounds, name));
             // Whoever wants to know of a panic has caught it before.
             let _ = catch_unwind(AssertUnwindSafe(code));
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(own.before_wait.take())));
         });
         self.remote.add_load();
-        let sleeper = Sleeper { bounds, mark: 0, frames: None };
-        let task = Task { coroutine, yielder: std::ptr::null(), before_wait: None, sleeper, name };
+        let task = Task { coroutine, own: std::ptr::null(), frames: None };
         self.scheduler.borrow_mut().insert(task)
     }
 
@@ -309,7 +357,8 @@ impl Worker {
         let trim = chores::trim(&self.stacks, &self.trimming);
         let hibernate = self.epoch.and_then(|epoch| {
             let scheduler = &mut self.scheduler.borrow_mut();
-            hibernate::turn(scheduler, &self.stacks, &self.next_epoch, epoch)
+            let hibernate = |task: &mut Task| task.hibernate(&self.stacks);
+            hibernate::turn(scheduler, hibernate, &self.next_epoch, epoch)
         });
         trim.into_iter().chain(hibernate).min()
     }
@@ -318,13 +367,7 @@ impl Worker {
     #[cfg(test)]
     pub(crate) fn hibernating(&self) -> usize {
         let scheduler = self.scheduler.borrow();
-        scheduler.coroutines().filter(|task| task.sleeper.frames.is_some()).count()
-    }
-
-    /// The stacks of those that wait.
-    #[cfg(test)]
-    pub(crate) fn bounds(&self) -> Vec<stack::Bounds> {
-        self.scheduler.borrow().coroutines().map(|task| task.sleeper.bounds).collect()
+        scheduler.coroutines().filter(|task| task.frames.is_some()).count()
     }
 
     fn handle(self: &Rc<Self>, message: Message) {
@@ -365,31 +408,25 @@ impl Worker {
         let Some((id, mut task)) = ({ self.scheduler.borrow_mut().next() }) else {
             return;
         };
-        if let Some(frames) = task.sleeper.frames.take()
-            && let Err((frames, _)) = frames.wake()
-        {
-            // The kernel has no mapping for its stack for a moment.
-            task.sleeper.frames = Some(frames);
+        if !task.wake() {
             self.scheduler.borrow_mut().put_off(id, task);
             return;
         }
         self.running.set(Some(id));
-        self.yielder.set(task.yielder);
-        self.before_wait.replace(task.before_wait.take());
+        self.own.set(task.own);
         self.budget.set(BUDGET);
-        let registered = stack::overflow::running(task.sleeper.bounds, task.name);
+        let registered = task
+            .own()
+            .map_or_else(Default::default, |own| stack::overflow::running(own.bounds, own.name));
         let result = task.coroutine.resume(());
         drop(registered);
         self.running.set(None);
         match result {
             CoroutineResult::Yield(()) => {
-                task.yielder = self.yielder.get();
-                task.sleeper.mark = self.mark.get();
-                task.before_wait = self.before_wait.take();
+                task.own = self.own.get();
                 self.scheduler.borrow_mut().put_back(id, task);
             }
             CoroutineResult::Return(()) => {
-                drop(self.before_wait.take());
                 self.scheduler.borrow_mut().remove(id);
                 drop(task.coroutine.into_stack());
                 self.remote.remove_load();

@@ -58,7 +58,7 @@ impl Stacks {
         // base; nothing writes to the stack meanwhile.
         unsafe { copy(at, to, frames.len()) };
         let (used, guards) = (bounds.used(), self.guards());
-        self.pool.borrow_mut().note_used(used);
+        self.shared.pool.borrow_mut().note_used(used);
         // Made of protection, it has to be all of the stack, for a part would take mappings.
         let sealed = match guards {
             Guards::Installed => at.wrapping_sub(at.addr() % mapping::page_size()),

@@ -36,16 +36,20 @@ use super::pool::{Pool, Slot};
 /// ```
 #[derive(Debug)]
 pub struct Stacks {
-    layout: Layout,
-    pub(super) pool: Rc<RefCell<Pool>>,
+    pub(super) shared: Rc<Shared>,
 }
 
 /// A stack for one coroutine at a time. It goes back to where it came from when it is dropped.
 #[derive(Debug)]
 pub struct Stack {
     slot: Slot,
+    shared: Rc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
     layout: Layout,
-    pool: Rc<RefCell<Pool>>,
+    pub(super) pool: RefCell<Pool>,
 }
 
 impl Stacks {
@@ -59,7 +63,8 @@ impl Stacks {
     pub fn new(config: Config) -> io::Result<Self> {
         let layout = Layout::new(config.stack_size)?;
         let guards = Guards::choose(config.guards)?;
-        Ok(Self { layout, pool: Rc::new(RefCell::new(Pool::new(config, layout, guards))) })
+        let pool = RefCell::new(Pool::new(config, layout, guards));
+        Ok(Self { shared: Rc::new(Shared { layout, pool }) })
     }
 
     /// A stack. What it holds is left from whoever had it before.
@@ -71,23 +76,23 @@ impl Stacks {
     /// stack as soon as one is given back.
     #[inline]
     pub fn take(&self) -> io::Result<Stack> {
-        let slot = self.pool.borrow_mut().take()?;
-        Ok(Stack { slot, layout: self.layout, pool: Rc::clone(&self.pool) })
+        let slot = self.shared.pool.borrow_mut().take()?;
+        Ok(Stack { slot, shared: Rc::clone(&self.shared) })
     }
 
     /// What the guards are made of.
     pub fn guards(&self) -> Guards {
-        self.pool.borrow().guards
+        self.shared.pool.borrow().guards
     }
 
     /// Bytes of a stack, without its guard.
     pub fn stack_size(&self) -> usize {
-        self.layout.size
+        self.shared.layout.size
     }
 
     /// How many stacks are in use.
     pub fn live(&self) -> usize {
-        self.pool.borrow().live()
+        self.shared.pool.borrow().live()
     }
 
     /// The most bytes that have been used of any stack so far, in whole pages.
@@ -95,19 +100,19 @@ impl Stacks {
     /// It asks the kernel about each stack, at about a microsecond each, and misses pages that
     /// were swapped out.
     pub fn high_water_mark(&self) -> usize {
-        self.pool.borrow_mut().high_water_mark()
+        self.shared.pool.borrow_mut().high_water_mark()
     }
 
     /// Gives memory of free stacks back to the system, except that of the `keep_warm` given back
     /// last; some of it at a time, within about half a millisecond. Returns whether there is
     /// more.
     pub fn trim(&self) -> bool {
-        self.pool.borrow_mut().trim()
+        self.shared.pool.borrow_mut().trim()
     }
 
     /// Whether [`trim`](Self::trim) has something to give back.
     pub fn is_trimmable(&self) -> bool {
-        self.pool.borrow().is_trimmable()
+        self.shared.pool.borrow().is_trimmable()
     }
 }
 
@@ -115,14 +120,14 @@ impl Stack {
     /// Where it lies.
     #[inline]
     pub fn bounds(&self) -> Bounds {
-        Bounds::of_slot(self.slot.base, self.layout)
+        Bounds::of_slot(self.slot.base, self.shared.layout)
     }
 }
 
 impl Drop for Stack {
     #[inline]
     fn drop(&mut self) {
-        self.pool.borrow_mut().give(self.slot);
+        self.shared.pool.borrow_mut().give(self.slot);
     }
 }
 
@@ -139,6 +144,6 @@ unsafe impl corosensei::stack::Stack for Stack {
     #[inline]
     fn limit(&self) -> StackPointer {
         let base = self.slot.base.addr();
-        StackPointer::new(base.get() - self.layout.slot()).unwrap_or(base)
+        StackPointer::new(base.get() - self.shared.layout.slot()).unwrap_or(base)
     }
 }

@@ -30,7 +30,7 @@ thread_local! {
 }
 
 /// Tells the thread that it runs a coroutine, until it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "nothing is reported once it is dropped"]
 pub struct Running {
     not_send: PhantomData<*const ()>,
