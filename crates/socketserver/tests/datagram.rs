@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
+#[path = "datagram/batches.rs"]
+mod batches;
 #[path = "datagram/clients.rs"]
 mod clients;
 #[path = "datagram/late.rs"]

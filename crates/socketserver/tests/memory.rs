@@ -90,8 +90,10 @@ fn serve(hibernate_after: Option<Duration>) {
         }
         Ok(())
     };
-    let server =
-        CoroutineTcpServer::builder(move || HandlerFn::new(handler)).mixin(mixin).bind("127.0.0.1:0").unwrap();
+    let server = CoroutineTcpServer::builder(move || HandlerFn::new(handler))
+        .mixin(mixin)
+        .bind("127.0.0.1:0")
+        .unwrap();
     println!("serving at {}", server.server_address());
     server.serve_forever().unwrap();
 }

@@ -17,6 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use socketserver_sys::descriptor::Interest;
+use socketserver_sys::socket::is_listening;
 
 use self::listener::Listener;
 use self::socket::{Receiving, Sending, Socket};
@@ -345,8 +346,8 @@ impl Uring {
         let listener = self.listeners.entry(number).or_default();
         listener.waiter = Some(id);
         // Of several workers, one that is busy would keep the connection that the kernel has
-        // accepted for it.
-        listener.accepts = is_alone;
+        // accepted for it. And a socket for datagrams has no connections.
+        listener.accepts = is_alone && is_listening(fd).unwrap_or(false);
         listener.fill(&mut self.ring, fd, Token::Accept(number).to_bits());
         Ok(Watched::Listener(number))
     }

@@ -137,7 +137,10 @@ impl Running {
         self.workers.cut();
     }
 
+    /// Ends the threads. The server is closed, so nothing more is taken.
     pub(super) fn stop(&self) {
+        // The loop may not have got to say so: whoever closes the server need not wait for it.
+        self.stop_accepting();
         self.workers.stop(Some(END));
     }
 }
