@@ -162,6 +162,8 @@ where
         // Not while the lock is held, for this waits for the threads.
         let running = self.running().take();
         if let Some(running) = running {
+            // The loop that has begun this may end later, and then finds nobody to tell.
+            running.stop_accepting();
             running.stop();
         }
     }

@@ -63,7 +63,8 @@ where
         let control = &self.core.shutdown_handle.0;
         let mut accepting = Accepting::default();
         let acceptor = ServerAcceptor::new(&self.core);
-        let taking = self.mixin.start_accepting(&acceptor)?;
+        // No request is taken after a shutdown, and so none by a loop that ends at once.
+        let taking = !control.is_requested() && self.mixin.start_accepting(&acceptor)?;
         let _stop = taking.then(|| StopAccepting(&self.mixin, &acceptor));
         while !control.is_requested() {
             let ready = self.wait(&mut accepting, control.stop(), self.poll_interval, !taking)?;
