@@ -3,6 +3,7 @@
 //! It knows nothing of stacks and of descriptors, and switches to nobody: that is the worker's.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::time::Instant;
 
 use crate::hibernate::Idle;
@@ -12,22 +13,23 @@ use crate::timer::Timers;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Id {
     index: u32,
-    /// At least 1, so that it tells a slot's present owner from those before.
-    generation: u32,
+    /// Tells a slot's present owner from those before.
+    generation: NonZero<u32>,
 }
 
 impl Id {
+    /// The owner of a slot in a generation; 0 is none, and stands for the first.
     pub(crate) fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
+        Self { index, generation: NonZero::new(generation).unwrap_or(NonZero::<u32>::MIN) }
     }
 
     /// In 63 bits, for the kernel to keep.
     pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.index)
+        u64::from(self.generation.get()) << 32 | u64::from(self.index)
     }
 
     pub(crate) fn from_bits(bits: u64) -> Self {
-        Self { index: bits as u32, generation: (bits >> 32) as u32 & GENERATIONS }
+        Self::new(bits as u32, (bits >> 32) as u32 & GENERATIONS)
     }
 }
 
@@ -319,5 +321,5 @@ impl<C> Scheduler<C> {
 }
 
 fn slot<C>(slots: &mut [Slot<C>], id: Id) -> Option<&mut Slot<C>> {
-    slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)
+    slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation.get())
 }

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socketserver_sys::descriptor::Interest;
 
+use super::table::Table;
 use super::waiters::Waiters;
 use super::{Attempt, Watched};
 use crate::scheduler::Id;
@@ -31,7 +32,7 @@ const ADOPTED: u64 = 1 << 63;
 pub(crate) struct Epoll {
     epoll: OwnedFd,
     /// What is known of adopted sockets, by their number.
-    sockets: Vec<Socket>,
+    sockets: Table<Socket>,
     events: Vec<Event>,
 }
 
@@ -58,22 +59,21 @@ impl Epoll {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let flags = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, wake_up, EventData::new_u64(WAKE_UP), flags)?;
-        Ok(Self { epoll, sockets: Vec::new(), events: Vec::with_capacity(EVENTS) })
+        Ok(Self { epoll, sockets: Table::new(), events: Vec::with_capacity(EVENTS) })
     }
 
     pub(super) fn adopt(&mut self, fd: RawFd) {
         let index = index(fd);
-        if self.sockets.len() <= index {
-            self.sockets.resize_with(index + 1, Socket::default);
-        }
-        let generation = self.sockets[index].generation.wrapping_add(1) & (u32::MAX >> 1);
-        self.sockets[index] = Socket { generation, is_adopted: true, ..Socket::default() };
+        let generation = self.sockets.next_generation() & (u32::MAX >> 1);
+        let socket = Socket { generation, is_adopted: true, ..Socket::default() };
+        self.sockets.insert(index, socket);
     }
 
     pub(super) fn release(&mut self, fd: RawFd) {
         if let Some(socket) = self.socket(fd) {
             socket.is_adopted = false;
         }
+        self.sockets.free(index(fd));
     }
 
     pub(super) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {

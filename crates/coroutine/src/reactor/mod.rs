@@ -10,6 +10,7 @@
 
 mod epoll;
 mod uring;
+mod table;
 mod waiters;
 
 use std::io;
