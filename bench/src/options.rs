@@ -19,7 +19,7 @@ What a request costs a server: CPU time, ours beside the peers.
     bench parked COUNT SECONDS       so many coroutines, asleep for so long
     bench servers                    every server, and whether it can run here
 
-    --short             fewer requests, 3 repetitions: everything in less than five minutes
+    --short             fewer requests, 2 repetitions: everything in less than five minutes
     --repeat N          repetitions [5]
     --only A,B          only these loads: echo, pipelined, line, fork, workers, udp, idle,
                         shutdown, parked, or one such as echo-64

@@ -33,8 +33,8 @@ impl Kind {
 
 const WIDTH: f64 = 760.0;
 /// Where the bars begin, and where the longest ends: what is left is for its figure.
-const LEFT: f64 = 230.0;
-const RIGHT: f64 = 640.0;
+const LEFT: f64 = 256.0;
+const RIGHT: f64 = 660.0;
 const TOP: f64 = 78.0;
 const ROW: f64 = 28.0;
 const THICK: f64 = 18.0;
@@ -133,19 +133,22 @@ fn open(title: &str, subtitle: &str, height: f64) -> String {
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{title}">
 <style>
-svg {{ --page: #ffffff; --text: #1f2328; --faint: #59636e; --line: #d9dee3; --ours: #0d9488; --limit: #334155; --peer: #a3b1c2; }}
-@media (prefers-color-scheme: dark) {{ svg {{ --page: #0d1117; --text: #e6edf3; --faint: #9198a1; --line: #2b323b; --ours: #2dd4bf; --limit: #cbd5e1; --peer: #56657a; }} }}
-.page {{ fill: var(--page); }}
-text {{ font: 13px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--text); }}
+.page {{ fill: #ffffff; }}
+text {{ font: 13px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: #1f2328; }}
 .title {{ font-size: 17px; font-weight: 600; }}
-.small {{ font-size: 11.5px; fill: var(--faint); }}
+.small {{ font-size: 11.5px; fill: #59636e; }}
 .figure {{ font-variant-numeric: tabular-nums; }}
 text.ours {{ font-weight: 600; }}
-rect.ours {{ fill: var(--ours); }} rect.limit {{ fill: var(--limit); }} rect.peer {{ fill: var(--peer); }}
-.grid {{ stroke: var(--line); fill: none; }}
-.reach {{ stroke: var(--limit); stroke-dasharray: 3 4; fill: none; opacity: 0.7; }}
-.spread {{ stroke: var(--text); opacity: 0.55; fill: none; }}
-.tear {{ stroke: var(--page); stroke-width: 3; }}
+rect.ours {{ fill: #0d9488; }} rect.limit {{ fill: #334155; }} rect.peer {{ fill: #b3bfcd; }}
+.grid {{ stroke: #e2e6ea; fill: none; }}
+.reach {{ stroke: #334155; stroke-dasharray: 3 4; fill: none; opacity: 0.7; }}
+.spread {{ stroke: #1f2328; opacity: 0.55; fill: none; }}
+.tear {{ stroke: #ffffff; stroke-width: 3; }}
+@media (prefers-color-scheme: dark) {{
+.page {{ fill: #0d1117; }} text {{ fill: #e6edf3; }} .small {{ fill: #9198a1; }}
+rect.ours {{ fill: #2dd4bf; }} rect.limit {{ fill: #cbd5e1; }} rect.peer {{ fill: #56657a; }}
+.grid {{ stroke: #2b323b; }} .reach {{ stroke: #cbd5e1; }} .spread {{ stroke: #e6edf3; }} .tear {{ stroke: #0d1117; }}
+}}
 </style>
 <rect class="page" width="{WIDTH}" height="{height}" rx="8"/>
 <text class="title" x="24" y="34">{title}</text>

@@ -28,7 +28,7 @@ pub(crate) fn write(folder: &Path, results: &Results) -> Result<()> {
             let value = Spread { median: rest, min: rest.min(served), max: rest.max(served) };
             bar(server.server, value)
         });
-        let title = format!("{} silent connections", result.idle.connections);
+        let title = format!("{} silent connections", result.connections);
         let subtitle = "bytes of user memory per connection at rest, with what it was before; \
                         shorter is better";
         let svg = bars(&title, subtitle, all.collect(), 0);

@@ -29,7 +29,7 @@ impl Report {
             report.costs(result);
         }
         for result in results.idle.iter().filter(|result| !result.servers.is_empty()) {
-            let heading = format!("{} silent connections", result.idle.connections);
+            let heading = format!("{} silent connections", result.connections);
             report.section(&heading, result.idle.name, plots);
             report.idle(result);
         }
@@ -115,7 +115,7 @@ impl Report {
         }
     }
 
-    fn idle(&mut self, IdleResult { idle, servers }: &IdleResult) {
+    fn idle(&mut self, IdleResult { idle, servers, .. }: &IdleResult) {
         self.line(
             "| server | bytes of user memory per connection | the same, at rest | processes \
              | RSS MB, at rest | target | |",

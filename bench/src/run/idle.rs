@@ -21,6 +21,7 @@ pub(super) const STEPS: usize = 100;
 #[derive(Debug)]
 pub(crate) struct IdleResult {
     pub(crate) idle: &'static Idle,
+    pub(crate) connections: usize,
     pub(crate) servers: Vec<IdleServer>,
 }
 
@@ -44,10 +45,11 @@ impl Runs<'_> {
         idle: &'static Idle,
         failures: &mut Vec<String>,
     ) -> Result<IdleResult> {
+        let connections = idle.connections / if self.options.short { 5 } else { 1 };
         let mut servers = Vec::new();
         for server in self.present(idle.servers) {
             self.progress.now(&format!("{} {}", idle.name, servers::title(server)));
-            match self.silence(idle, server) {
+            match self.silence(connections, server) {
                 Ok(result) => {
                     self.progress.say(&format!(
                         "    {:27} {:8.0} bytes a connection, {:8.0} at rest",
@@ -61,13 +63,13 @@ impl Runs<'_> {
             }
             self.progress.step(STEPS);
         }
-        Ok(IdleResult { idle, servers })
+        Ok(IdleResult { idle, connections, servers })
     }
 
     /// Connects, has each connection served once, measures, waits, measures, and has each served
     /// again: none may have been lost.
-    fn silence(&self, idle: &Idle, server: &'static str) -> Result<IdleServer> {
-        let shares = shares(idle.connections, connections_of_a_process()?);
+    fn silence(&self, connections: usize, server: &'static str) -> Result<IdleServer> {
+        let shares = shares(connections, connections_of_a_process()?);
         let mut processes = Vec::new();
         let mut before = Memory::default();
         for _ in &shares {
@@ -88,18 +90,18 @@ impl Runs<'_> {
             processes.push(process);
         }
         let mut clients = Vec::new();
-        for (process, &connections) in processes.iter().zip(&shares) {
-            let load = Load::Echo { connections, depth: 1 };
+        for (process, &share) in processes.iter().zip(&shares) {
+            let load = Load::Echo { connections: share, depth: 1 };
             let mut those = Clients::start(load, process.address)?;
-            those.run(connections)?;
+            those.run(share)?;
             clients.push(those);
         }
         let each =
-            |after: Memory| after.user.saturating_sub(before.user) as f64 / idle.connections as f64;
+            |after: Memory| after.user.saturating_sub(before.user) as f64 / connections as f64;
         let served = sum(&processes)?;
-        let at_rest = rest(&processes)?;
-        for (those, &connections) in clients.iter_mut().zip(&shares) {
-            those.run(connections)?;
+        let at_rest = rest(&processes, if self.options.short { STEADY / 4 } else { STEADY })?;
+        for (those, &share) in clients.iter_mut().zip(&shares) {
+            those.run(share)?;
         }
         clients.into_iter().try_for_each(Clients::close)?;
         Ok(IdleServer {
@@ -122,11 +124,11 @@ fn sum(processes: &[ServerProcess]) -> Result<Memory> {
 }
 
 /// Waits until the memory has not become less for some seconds.
-fn rest(processes: &[ServerProcess]) -> Result<Memory> {
+fn rest(processes: &[ServerProcess], steady: Duration) -> Result<Memory> {
     let begin = Instant::now();
     let mut least = sum(processes)?;
     let mut since = Instant::now();
-    while since.elapsed() < STEADY && begin.elapsed() < REST_LIMIT {
+    while since.elapsed() < steady && begin.elapsed() < REST_LIMIT {
         std::thread::sleep(Duration::from_millis(500));
         let now = sum(processes)?;
         if now.user < least.user - least.user / 100 {

@@ -74,7 +74,7 @@ impl<'a> Runs<'a> {
     }
 
     pub(crate) fn repeat(&self) -> usize {
-        self.options.repeat.unwrap_or(if self.options.short { 3 } else { 5 })
+        self.options.repeat.unwrap_or(if self.options.short { 2 } else { 5 })
     }
 
     pub(crate) fn is_wanted(&self, name: &str) -> bool {

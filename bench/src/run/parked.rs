@@ -37,7 +37,7 @@ impl Runs<'_> {
         self.cores.be_client(Placement::Everywhere)?;
         let wanted = if self.options.short { WANTED / 10 } else { WANTED };
         self.progress.now(&format!("{wanted} coroutines, parked"));
-        let nap = if self.options.short { "8" } else { "40" };
+        let nap = if self.options.short { "4" } else { "40" };
         let mut command = Command::new(THIS_PROGRAM);
         command.args(["parked", &wanted.to_string(), nap]);
         let mut child = Child::spawn(command)?;
