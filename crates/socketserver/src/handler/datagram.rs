@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::io::{self, Cursor};
 use std::sync::Arc;
 
@@ -41,6 +42,14 @@ pub trait DatagramRequestHandler<S = ()> {
     }
 }
 
+thread_local! {
+    /// Memory for replies, so that not each of them asks for its own.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// How much of it is kept.
+const MOST_SPARE: usize = 4096;
+
 /// Says that a [`RequestHandler`] is one as a [`DatagramRequestHandler`].
 #[derive(Debug)]
 pub enum ViaDatagram {}
@@ -53,7 +62,7 @@ where
         let mut request = DatagramRequest {
             packet: packet.data(),
             rfile: Cursor::new(packet.data()),
-            wfile: Vec::new(),
+            wfile: SPARE.take(),
             client_address: context.client_address,
             server: context.server,
             shutdown_handle: context.shutdown_handle,
@@ -63,7 +72,13 @@ where
         let after_handle = |request: &mut DatagramRequest<'_, S>, failed| {
             request.handle_failed = failed;
         };
-        run_phases(self, &mut request, H::setup, H::handle, after_handle, H::finish)
+        let result = run_phases(self, &mut request, H::setup, H::handle, after_handle, H::finish);
+        let mut wfile = request.wfile;
+        if wfile.capacity() <= MOST_SPARE {
+            wfile.clear();
+            SPARE.set(wfile);
+        }
+        result
     }
 }
 

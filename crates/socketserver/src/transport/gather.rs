@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use socketserver_sys::datagram::Outbox;
-use socketserver_sys::descriptor::{Interest, wait};
 
 use super::datagram_socket::Home;
 use super::packet::SEND_TIMEOUT;
 use super::udp::route;
 use super::{Packet, PacketSocket};
 use crate::address::Address;
+use crate::wait::{Interest, wait};
 
 /// The longest reply that is gathered: what it costs to copy a longer one is not made up for.
 const LONGEST: usize = 16 * 1024;

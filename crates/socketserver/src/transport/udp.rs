@@ -140,10 +140,29 @@ impl Receive for UdpSocket {
 
 impl PacketSocket for UdpSocket {
     fn send_to(&self, data: &[u8], address: &Address, source: Option<IpAddr>) -> io::Result<usize> {
-        let address = address.as_inet().ok_or(io::ErrorKind::NotConnected)?;
-        let (to, source) = route(address, source);
-        send_udp(self.as_fd(), data, to, source)
+        send(self, data, address, source, true)
     }
+
+    fn send_now(
+        &self,
+        data: &[u8],
+        address: &Address,
+        source: Option<IpAddr>,
+    ) -> io::Result<usize> {
+        send(self, data, address, source, false)
+    }
+}
+
+fn send(
+    socket: &UdpSocket,
+    data: &[u8],
+    address: &Address,
+    source: Option<IpAddr>,
+    waits: bool,
+) -> io::Result<usize> {
+    let address = address.as_inet().ok_or(io::ErrorKind::NotConnected)?;
+    let (to, source) = route(address, source);
+    send_udp(socket.as_fd(), data, to, source, waits)
 }
 
 /// To whom, as the socket knows it, and from where what is sent to a client leaves that has asked

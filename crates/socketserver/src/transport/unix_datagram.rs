@@ -130,7 +130,20 @@ impl Receive for net::UnixDatagram {
 
 impl PacketSocket for net::UnixDatagram {
     fn send_to(&self, data: &[u8], address: &Address, _: Option<IpAddr>) -> io::Result<usize> {
-        let name = address.to_unix_name().ok_or(io::ErrorKind::NotConnected)?;
-        send_unix(self.as_fd(), data, &name)
+        send(self, data, address, true)
     }
+
+    fn send_now(&self, data: &[u8], address: &Address, _: Option<IpAddr>) -> io::Result<usize> {
+        send(self, data, address, false)
+    }
+}
+
+fn send(
+    socket: &net::UnixDatagram,
+    data: &[u8],
+    address: &Address,
+    waits: bool,
+) -> io::Result<usize> {
+    let name = address.to_unix_name().ok_or(io::ErrorKind::NotConnected)?;
+    send_unix(socket.as_fd(), data, &name, waits)
 }

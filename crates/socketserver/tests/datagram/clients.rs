@@ -4,7 +4,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use socketserver::{Address, DatagramRequest, HandlerFn, Result, UnixDatagramServer};
+use socketserver::{
+    Address, CoroutineUnixDatagramServer, DatagramRequest, HandlerFn, Result, UnixDatagramServer,
+};
 use testkit::{DEADLINE, alone, socket_path, unix_datagram_client, within_deadline};
 
 use crate::noting::{Noting, stop};
@@ -128,6 +130,40 @@ fn a_client_that_never_reads_does_not_stop_the_server() {
     stop(server);
     let told = noting.trace.texts();
     assert!(!told.is_empty() && told.iter().all(|told| told == "error: timed out"), "{told:?}");
+}
+
+/// A coroutine waits for room as well, and others go on meanwhile.
+#[test]
+fn a_client_that_never_reads_does_not_hold_up_the_others_of_its_thread() {
+    let _alone = alone();
+    let path = socket_path();
+    let noting = Noting::default();
+    let mut mixin = socketserver::mixin::Coroutine::default();
+    mixin.workers = 1;
+    let builder = CoroutineUnixDatagramServer::builder(|| HandlerFn::new(names)).mixin(mixin);
+    // Longer than the test may take.
+    let builder = builder.server(noting.clone()).send_timeout(Duration::from_secs(600));
+    let server = builder.bind(&path).unwrap().spawn().unwrap();
+    // Not connected, for a connected client's queue has no limit of its own.
+    let own = socket_path();
+    let deaf = UnixDatagram::bind(&own).unwrap();
+    deaf.set_write_timeout(Some(DEADLINE)).unwrap();
+    deaf.set_read_timeout(Some(DEADLINE)).unwrap();
+    let queue = std::fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap();
+    let queue: usize = queue.trim().parse().unwrap();
+    for _ in 0..queue + 5 {
+        deaf.send_to(b"who am I?", &path).unwrap();
+    }
+    // Replies wait, each in its coroutine.
+    testkit::eventually("they wait", || server.active_requests() > 0);
+    let path_of_server = path.to_path_buf();
+    within_deadline(move || check_served(&path_of_server));
+    // When there is room, they go.
+    for _ in 0..queue + 5 {
+        deaf.recv(&mut [0; 256]).unwrap();
+    }
+    stop(server);
+    assert!(noting.trace.texts().is_empty(), "{:?}", noting.trace.texts());
 }
 
 /// A92, for a Unix socket: what is sent to must be a Unix socket's address.

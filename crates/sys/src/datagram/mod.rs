@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::libc;
 use nix::sys::socket::{
@@ -62,6 +63,16 @@ pub fn tell_destination(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
     }
     Ok(())
+}
+
+/// How long sending waits for room, if it waits; `None` for ever: `SO_SNDTIMEO`.
+///
+/// # Errors
+///
+/// As `getsockopt(2)` has them.
+pub fn send_timeout(socket: BorrowedFd<'_>) -> io::Result<Option<Duration>> {
+    use rustix::net::sockopt::{Timeout, socket_timeout};
+    Ok(socket_timeout(socket, Timeout::Send)?)
 }
 
 /// Receives one datagram from a UDP socket: `recvmsg(2)`.
@@ -131,7 +142,7 @@ pub fn recv_unix(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received<
 }
 
 /// Sends one datagram from a UDP socket, from the address `source` of this host if there is one:
-/// `sendmsg(2)` with `IP_PKTINFO`.
+/// `sendmsg(2)` with `IP_PKTINFO`. Only if it `waits` does it wait for room in the socket's buffer.
 ///
 /// # Errors
 ///
@@ -141,6 +152,7 @@ pub fn send_udp(
     data: &[u8],
     to: SocketAddr,
     source: Option<IpAddr>,
+    waits: bool,
 ) -> io::Result<usize> {
     let v4;
     let v6;
@@ -164,23 +176,30 @@ pub fn send_udp(
     };
     let to = SockaddrStorage::from(to);
     let parts = [IoSlice::new(data)];
-    let flags = MsgFlags::empty();
+    let flags = if waits { MsgFlags::empty() } else { MsgFlags::MSG_DONTWAIT };
     Ok(sendmsg(socket.as_raw_fd(), &parts, control.as_slice(), flags, Some(&to))?)
 }
 
-/// Sends one datagram from a Unix datagram socket.
+/// Sends one datagram from a Unix datagram socket. Only if it `waits` does it wait for room in the
+/// receiver's queue.
 ///
 /// # Errors
 ///
 /// `WouldBlock` when the receiver's queue stayed full; `ECONNREFUSED` and `ENOENT` when it is gone;
 /// `NotConnected` when it has no name; else as `sendmsg(2)` has them.
-pub fn send_unix(socket: BorrowedFd<'_>, data: &[u8], to: &UnixName) -> io::Result<usize> {
+pub fn send_unix(
+    socket: BorrowedFd<'_>,
+    data: &[u8],
+    to: &UnixName,
+    waits: bool,
+) -> io::Result<usize> {
     let to = match to {
         UnixName::Unnamed => return Err(io::ErrorKind::NotConnected.into()),
         UnixName::Path(path) => SocketAddrUnix::new(path)?,
         UnixName::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,
     };
-    Ok(rustix::net::sendto(socket, data, SendFlags::empty(), &to)?)
+    let flags = if waits { SendFlags::empty() } else { SendFlags::DONTWAIT };
+    Ok(rustix::net::sendto(socket, data, flags, &to)?)
 }
 
 #[cfg(test)]
@@ -207,7 +226,7 @@ mod tests {
         assert_eq!(received.sender, client.local_addr().unwrap());
         assert_eq!(received.destination, Some("127.0.0.3".parse().unwrap()));
 
-        send_udp(server.as_fd(), b"yes", received.sender, received.destination).unwrap();
+        send_udp(server.as_fd(), b"yes", received.sender, received.destination, true).unwrap();
         let (len, from) = client.recv_from(&mut [0; 8]).unwrap();
         assert_eq!((len, from.ip().to_string().as_str()), (3, "127.0.0.3"));
     }
