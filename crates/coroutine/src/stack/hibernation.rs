@@ -1,9 +1,9 @@
 use std::io;
-use std::mem::MaybeUninit;
 
 use super::Guards;
 use super::bounds::Bounds;
 use super::mapping;
+use super::pack::{pack, unpack};
 use super::stacks::Stacks;
 use super::suspend;
 
@@ -16,8 +16,9 @@ pub struct Hibernated {
     /// The pages from here to the end of the frames are guards.
     sealed: *mut u8,
     guards: Guards,
-    /// Not plain bytes, since frames have gaps that were never written, and pointers.
-    frames: Box<[MaybeUninit<u8>]>,
+    /// How many words the frames have.
+    words: usize,
+    packed: Box<[u8]>,
 }
 
 impl Stacks {
@@ -50,13 +51,15 @@ impl Stacks {
             let text = "the coroutine to hibernate is not suspended";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let first = mark.saturating_sub(suspend::margin()?).max(low);
+        // Whole words, for a stack begins and ends with them.
+        let first = mark.saturating_sub(suspend::margin()?).max(low) & !15;
         let at = bounds.low().wrapping_add(first - low);
-        let mut frames = Box::new_uninit_slice(base - first);
-        let to = frames.as_mut_ptr().cast::<u8>();
+        let words = (base - first) / 8;
+        let mut frames = vec![0_u64; words];
         // SAFETY: the frames have been allocated with the size of what lies from there to the
         // base; nothing writes to the stack meanwhile.
-        unsafe { copy(at, to, frames.len()) };
+        unsafe { copy(at, frames.as_mut_ptr().cast(), words * 8) };
+        let packed = pack(&frames);
         let (used, guards) = (bounds.used(), self.guards());
         self.shared.pool.borrow_mut().note_used(used);
         // Made of protection, it has to be all of the stack, for a part would take mappings.
@@ -64,7 +67,7 @@ impl Stacks {
             Guards::Installed => at.wrapping_sub(at.addr() % mapping::page_size()),
             Guards::Protected => bounds.low(),
         };
-        let hibernated = Hibernated { at, sealed, guards, frames };
+        let hibernated = Hibernated { at, sealed, guards, words, packed };
         // SAFETY: the stack is mapped since its coroutine has not been dropped, and all that it
         // holds of use has been copied.
         if let Err(error) = unsafe { mapping::seal(sealed, base - sealed.addr(), guards) } {
@@ -89,21 +92,31 @@ impl Hibernated {
     /// `ENOMEM`, with guards that are [`Protected`](Guards::Protected), when the process has too
     /// many mappings. The coroutine hibernates on, and it may be tried again.
     pub fn wake(self) -> Result<(), (Self, io::Error)> {
-        let len = self.at.addr() - self.sealed.addr() + self.frames.len();
+        let len = self.at.addr() - self.sealed.addr() + self.len();
         // SAFETY: it is what was sealed, and still mapped, for the coroutine has not been dropped.
         if let Err(error) = unsafe { mapping::unseal(self.sealed, len, self.guards) } {
             return Err((self, error));
         }
-        let from = self.frames.as_ptr().cast::<u8>();
+        let frames = unpack(&self.packed, self.words);
         // SAFETY: whoever made it hibernate has promised that the stack is still there, and that
         // nothing uses it.
-        unsafe { copy(from, self.at, self.frames.len()) };
+        unsafe { copy(frames.as_ptr().cast(), self.at, self.len()) };
         Ok(())
+    }
+
+    /// How many bytes the frames took on the stack.
+    pub fn len(&self) -> usize {
+        self.words * 8
+    }
+
+    /// Whether there are none: never.
+    pub fn is_empty(&self) -> bool {
+        self.words == 0
     }
 
     /// How many bytes the frames take on the heap.
     pub fn size(&self) -> usize {
-        self.frames.len()
+        self.packed.len()
     }
 }
 
@@ -114,6 +127,7 @@ impl Hibernated {
 /// As [`ptr::copy_nonoverlapping`](std::ptr::copy_nonoverlapping).
 pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     // The address sanitizer takes a copy of whole frames for an overflow, and does not see this.
+    // Nor does the compiler, for which gaps in frames have no value: the copy has what is there.
     #[cfg(target_arch = "x86_64")]
     // SAFETY: it reads and writes what the caller vouches for; the direction flag is clear
     // whenever a function is entered.
@@ -127,8 +141,10 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
         );
     }
     #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: as the caller says.
-    unsafe {
-        std::ptr::copy_nonoverlapping(from, to, len);
+    for at in 0..len {
+        // SAFETY: as the caller says.
+        let byte = unsafe { from.add(at).read_volatile() };
+        // SAFETY: as the caller says.
+        unsafe { to.add(at).write_volatile(byte) };
     }
 }

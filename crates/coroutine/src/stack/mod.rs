@@ -60,8 +60,8 @@
 //!
 //! [`Stacks::trim`] gives back what free stacks hold, beyond a number of warm ones: the pages of
 //! a slot, or the whole chunk when none of its slots is in use. [`Stacks::hibernate`] does it for
-//! a stack in use: it copies the frames of a suspended coroutine to the heap, which are some
-//! hundred bytes, and gives all pages back; [`Hibernated::wake`] copies them to where they were.
+//! a stack in use: it copies the frames of a suspended coroutine to the heap, written down in fewer
+//! bytes, and gives all pages back; [`Hibernated::wake`] writes them to where they were.
 
 mod bounds;
 mod chunk;
@@ -70,6 +70,7 @@ mod hibernation;
 mod mapping;
 mod mappings;
 pub mod overflow;
+mod pack;
 mod pool;
 mod stacks;
 mod suspend;

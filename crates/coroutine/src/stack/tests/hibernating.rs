@@ -96,7 +96,8 @@ fn frames_are_as_they_were(stacks: &Stacks) {
                     && is_guarded(bounds.base().as_ptr().wrapping_sub(1));
                 let used = bounds.used();
                 let size = frames.map(|frames| {
-                    let size = frames.size();
+                    let size = frames.len();
+                    assert!(frames.size() < size, "they are written down in fewer bytes");
                     assert!(frames.wake().is_ok());
                     size
                 });
@@ -104,7 +105,8 @@ fn frames_are_as_they_were(stacks: &Stacks) {
             })
             .collect();
         for (size, in_use, used, is_guarded) in seen {
-            assert_eq!(size.unwrap(), in_use + margin, "no more is copied than needed");
+            let size = size.unwrap();
+            assert!((in_use + margin..in_use + margin + 16).contains(&size), "no more is copied");
             assert_eq!(used, 0, "all memory is given back");
             assert!(is_guarded, "the guard stays, and what the frames were on is one");
         }
