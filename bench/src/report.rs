@@ -23,6 +23,10 @@ impl Report {
     /// With `plots`, each section shows the plot of its name.
     pub(crate) fn new(results: &Results, plots: bool) -> Self {
         let mut report = Self { markdown: String::new(), missed: 0 };
+        let has_loop = |case: &CaseResult| case.servers.iter().any(|s| s.server == "epoll-loop");
+        if plots && results.cases.iter().any(has_loop) {
+            report.line("![All loads at a glance](plots/overview.svg)\n");
+        }
         report.ratios(&results.cases);
         for result in results.cases.iter().filter(|result| !result.servers.is_empty()) {
             report.section(result.title, result.name, plots);

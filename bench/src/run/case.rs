@@ -65,13 +65,14 @@ impl Runs<'_> {
     ) -> Result<CaseResult> {
         let present = self.present(case.servers);
         let mut servers: Vec<_> = present.into_iter().map(ServerResult::new).collect();
-        for repetition in 1..=self.repeat() {
+        let repeat = self.repeat_of(case);
+        for repetition in 1..=repeat {
             if servers.is_empty() {
                 break;
             }
             // Each time another one begins, so that no place in the order is always the same one's.
             servers.rotate_left(1);
-            self.progress.now(&format!("{} {repetition}/{}", case.name, self.repeat()));
+            self.progress.now(&format!("{} {repetition}/{}", case.name, repeat));
             for (server, error) in self.repetition(case, &mut servers) {
                 self.note(failures, case.name, server, &error);
                 servers.retain(|result| result.server != server);

@@ -7,8 +7,9 @@ mod shutdown;
 
 use crate::Result;
 use crate::cpu::Cores;
+use crate::load::Load;
 use crate::options::{Command, Options};
-use crate::plan::{self, CASES, IDLE, SHUTDOWNS};
+use crate::plan::{self, CASES, Case, IDLE, SHUTDOWNS};
 use crate::progress::Progress;
 use crate::real;
 use crate::roster::Roster;
@@ -77,6 +78,12 @@ impl<'a> Runs<'a> {
         self.options.repeat.unwrap_or(if self.options.short { 2 } else { 5 })
     }
 
+    /// So many connections take seconds to connect, each time.
+    fn repeat_of(&self, case: &Case) -> usize {
+        let is_large = matches!(case.load, Load::Echo { connections: 10_000.., .. });
+        if self.options.short && is_large { 1 } else { self.repeat() }
+    }
+
     pub(crate) fn is_wanted(&self, name: &str) -> bool {
         let only = &self.options.only;
         only.is_empty() || only.iter().any(|word| plan::is_meant_by(name, word))
@@ -91,7 +98,7 @@ impl<'a> Runs<'a> {
     fn steps(&self) -> usize {
         let cases = CASES.iter().filter(|case| self.is_wanted(case.name));
         let cases = cases.map(|case| {
-            self.present(case.servers).len() * self.slices(case.slices) * self.repeat()
+            self.present(case.servers).len() * self.slices(case.slices) * self.repeat_of(case)
         });
         let idle = IDLE.iter().filter(|idle| self.is_wanted(idle.name));
         let idle = idle.map(|idle| self.present(idle.servers).len() * idle::STEPS);

@@ -1,7 +1,10 @@
-//! Bar charts as SVG, for light and for dark pages.
+//! Charts as SVG, for light and for dark pages.
+
+mod overview;
 
 use std::fmt::Write as _;
 
+pub(crate) use self::overview::{Row, overview};
 use crate::statistics::Spread;
 
 /// One bar.
@@ -144,10 +147,13 @@ rect.ours {{ fill: #0d9488; }} rect.limit {{ fill: #334155; }} rect.peer {{ fill
 .reach {{ stroke: #334155; stroke-dasharray: 3 4; fill: none; opacity: 0.7; }}
 .spread {{ stroke: #1f2328; opacity: 0.55; fill: none; }}
 .tear {{ stroke: #ffffff; stroke-width: 3; }}
+circle {{ stroke: #ffffff; stroke-width: 1.2; }}
+.s0 {{ fill: #0d9488; }} .s1 {{ fill: #5eead4; }} .s2 {{ fill: #ea580c; }} .s3 {{ fill: #2563eb; }} .s4 {{ fill: #9333ea; }} .s5 {{ fill: #64748b; }} .s6 {{ fill: #eab308; }}
 @media (prefers-color-scheme: dark) {{
 .page {{ fill: #0d1117; }} text {{ fill: #e6edf3; }} .small {{ fill: #9198a1; }}
 rect.ours {{ fill: #2dd4bf; }} rect.limit {{ fill: #cbd5e1; }} rect.peer {{ fill: #56657a; }}
 .grid {{ stroke: #2b323b; }} .reach {{ stroke: #cbd5e1; }} .spread {{ stroke: #e6edf3; }} .tear {{ stroke: #0d1117; }}
+circle {{ stroke: #0d1117; }}
 }}
 </style>
 <rect class="page" width="{WIDTH}" height="{height}" rx="8"/>
