@@ -166,6 +166,11 @@ pub trait Acceptor: Clone + sealed::Sealed {
     /// Takes one request. Never waits.
     fn accept(&mut self) -> Accepted<Self::Request>;
 
+    /// Gives what has come to the requests that run, and takes no new one: to be called instead of
+    /// [`accept`](Self::accept) while no more can be run. `None` when those that run get nothing
+    /// through the server's own socket, so that nobody need look at it meanwhile.
+    fn feed(&mut self) -> Option<Accepted<Self::Request>>;
+
     /// Gives up a request that could not be started, and why; it goes to `handle_error`.
     fn not_started(&self, request: Self::Request, error: io::Error);
 

@@ -104,6 +104,13 @@ impl<T: Transport, S> ServerAcceptor<T, S> {
         }
     }
 
+    /// Ends the loop, for requests cannot be taken any more.
+    fn give_up(&self, error: io::Error) -> Accepted<Pending<T, S>> {
+        self.gate.lock().failure = Some(error);
+        self.core.shutdown_handle.request_shutdown();
+        Accepted::Stopped
+    }
+
     /// With which error requests could not be taken any more, if so.
     pub(super) fn failure(&self) -> Option<io::Error> {
         self.gate.lock().failure.take()
@@ -166,12 +173,28 @@ impl<T: Transport, S: BaseServer<T>> Acceptor for ServerAcceptor<T, S> {
             Ok(Err(Outcome::Closed)) => Accepted::Stopped,
             Ok(Err(Outcome::Nothing)) => Accepted::Nothing,
             Ok(Err(_)) => Accepted::Again,
-            Err(error) => {
-                self.gate.lock().failure = Some(error);
-                self.core.shutdown_handle.request_shutdown();
-                Accepted::Stopped
-            }
+            Err(error) => self.give_up(error),
         }
+    }
+
+    fn feed(&mut self) -> Option<Accepted<Self::Request>> {
+        if !self.core.transport.feeds() {
+            return None;
+        }
+        if let Some(pause) = self.accepting.paused() {
+            return Some(Accepted::Paused(pause));
+        }
+        let within = self.gate.enter().filter(|_| !self.core.shutdown_handle.0.is_closed());
+        let Some(_within) = within else {
+            return Some(Accepted::Stopped);
+        };
+        Some(match self.core.transport.feed(&self.core.socket) {
+            Ok(()) => Accepted::Again,
+            Err(error) => match self.accepting.failed(&self.core, error) {
+                Ok(_) => Accepted::Nothing,
+                Err(error) => self.give_up(error),
+            },
+        })
     }
 
     fn not_started(&self, request: Self::Request, error: io::Error) {

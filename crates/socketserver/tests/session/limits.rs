@@ -40,6 +40,47 @@ macro_rules! flooding {
     };
 }
 
+/// Those that run get their datagrams, though the mix-in has no room for another.
+macro_rules! full {
+    ($name:ident, $alias:ident, $limit:ident) => {
+        #[test]
+        fn $name() {
+            let _alone = alone();
+            let builder = socketserver::$alias::builder(Counts::default).server(Noting::default());
+            let server = builder.$limit(2).bind("127.0.0.1:0").unwrap().spawn().unwrap();
+            let address = server.server_address().as_inet().unwrap();
+            let [one, other, third] = [(); 3].map(|()| datagram_client(address).unwrap());
+            assert_eq!([ask(&one, "a"), ask(&other, "b")], ["1 a", "1 b"]);
+            assert_eq!([ask(&one, "c"), ask(&other, "d")], ["2 c", "2 d"]);
+            third.send(b"e").unwrap();
+            eventually("it is counted", || server.transport().counts().refused == 1);
+            assert_eq!([ask(&one, "f"), ask(&other, "g")], ["3 f", "3 g"]);
+            one.send(b"bye").unwrap();
+            eventually("there is room", || server.active_requests() == 1);
+            // Until the last of its thread has ended, too.
+            let mut answer = [0; 16];
+            third.set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
+            eventually("it is served", || {
+                third.send(b"h").unwrap();
+                third.recv(&mut answer).is_ok()
+            });
+            assert_eq!(&answer[..3], b"1 h");
+            stop(server);
+        }
+    };
+}
+
+full!(
+    threads_that_run_are_fed_when_there_are_as_many_as_may,
+    ThreadingUdpSessionServer,
+    max_threads
+);
+full!(
+    coroutines_that_run_are_fed_when_there_are_as_many_as_may,
+    CoroutineUdpSessionServer,
+    max_coroutines
+);
+
 crate::on_each! {
     fn a_peer_beyond_the_cap_is_not_served_and_counted() {
         let _alone = alone();

@@ -27,16 +27,20 @@ where
     let mut quota = 1;
     let is_alone = running.workers().len() == 1;
     loop {
-        if !running.has_room() {
+        let taken = if running.has_room() {
+            let gathering = acceptor.clone();
+            gathering.gather(|| take_some::<P>(running, worker, &mut acceptor, &mut quota))
+        } else if let Some(fed) = acceptor.feed() {
+            yield_now();
+            fed.into()
+        } else {
             // Nobody watches the socket meanwhile, or it would be ready all the time.
             listening = None;
             if parker.park(None).is_err() {
                 return;
             }
             continue;
-        }
-        let gathering = acceptor.clone();
-        let taken = gathering.gather(|| take_some::<P>(running, worker, &mut acceptor, &mut quota));
+        };
         match taken {
             Taken::Some if acceptor.has_requests() => continue,
             Taken::Some => {}
@@ -70,6 +74,16 @@ enum Taken {
     Paused(Duration),
     /// No more at all.
     Over,
+}
+
+impl<P> From<Accepted<P>> for Taken {
+    fn from(accepted: Accepted<P>) -> Self {
+        match accepted {
+            Accepted::Request(_) | Accepted::Again | Accepted::Nothing => Self::Some,
+            Accepted::Paused(pause) => Self::Paused(pause),
+            Accepted::Stopped => Self::Over,
+        }
+    }
 }
 
 /// Takes up to `quota` requests, and lets them have their turns.
