@@ -2,6 +2,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use socketserver_sys::signal::Watch;
 use socketserver_sys::waker::Waker;
@@ -74,6 +75,9 @@ impl AsFd for ShutdownHandle {
 #[derive(Debug)]
 #[must_use = "the signals stop the server only for as long as the guard lives"]
 pub struct SignalGuard(#[allow(dead_code, reason = "held for its `Drop`")] Watch);
+
+/// How long a close waits for those who wait for the socket to leave it.
+const UNWATCHED: Duration = Duration::from_secs(1);
 
 /// What the loops of one server and its handles share.
 #[derive(Debug)]
@@ -166,22 +170,24 @@ impl Control {
     }
 
     /// Counts this thread as waiting for the socket, until the guard is dropped.
-    pub(crate) fn watch(&self) -> Watching<'_> {
+    pub(crate) fn watch(self: &Arc<Self>) -> Watching {
         self.lock().watching += 1;
-        Watching(self)
+        Watching(Arc::clone(self))
     }
 
     /// Waits, after [`close`](Self::close), until no thread waits for the socket any more: the
     /// kernel keeps a socket open for as long as somebody polls it, and with it its address.
     ///
-    /// They have been woken, and do nothing before they are counted out.
+    /// They have been woken, and do nothing before they are counted out; but a coroutine among them
+    /// may have to wait for another that keeps their thread, so there is a limit to it.
     pub(crate) fn wait_until_unwatched(&self) {
         if self.is_in_child() {
             return;
         }
+        let deadline = Instant::now() + UNWATCHED;
         let mut state = self.lock();
-        while state.watching > 0 {
-            state = self.unwatched.wait(&self.state, state);
+        while state.watching > 0 && Instant::now() < deadline {
+            state = self.unwatched.wait_until(&self.state, state, Some(deadline));
         }
     }
 
@@ -266,9 +272,9 @@ impl Drop for Serving {
 
 /// See [`Control::watch`].
 #[derive(Debug)]
-pub(crate) struct Watching<'a>(&'a Control);
+pub(crate) struct Watching(Arc<Control>);
 
-impl Drop for Watching<'_> {
+impl Drop for Watching {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.watching -= 1;

@@ -8,6 +8,7 @@ mod blocking;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Instant;
 
 #[cfg(not(feature = "coroutine"))]
 pub(crate) use self::blocking::*;
@@ -45,11 +46,21 @@ impl Condition {
         mutex: &'a Mutex<T>,
         guard: MutexGuard<'a, T>,
     ) -> MutexGuard<'a, T> {
+        self.wait_until(mutex, guard, None)
+    }
+
+    /// As [`wait`](Self::wait), and returns at `deadline`.
+    pub(crate) fn wait_until<'a, T>(
+        &self,
+        mutex: &'a Mutex<T>,
+        guard: MutexGuard<'a, T>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, T> {
         let parker = Parker::new();
         self.waiters().push(parker.unparker());
         drop(guard);
         // One that is cut looks at its condition again, and waits again.
-        let _ = parker.park_uncut(None);
+        let _ = parker.park_uncut(deadline);
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

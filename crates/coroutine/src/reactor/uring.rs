@@ -21,6 +21,7 @@ use socketserver_sys::socket::is_listening;
 
 use self::listener::Listener;
 use self::socket::{Receiving, Sending, Socket};
+use super::table::Table;
 use super::{Attempt, Watched};
 use crate::ring::{Carried, Completion, Config, Peer, Ring};
 use crate::scheduler::Id;
@@ -39,7 +40,7 @@ const SPARE_BYTES: usize = 64 * 1024;
 pub(crate) struct Uring {
     ring: Ring,
     /// What is known of adopted sockets, by their number.
-    sockets: Vec<Socket>,
+    sockets: Table<Socket>,
     listeners: HashMap<RawFd, Listener>,
     /// To be told by the next wait.
     woken: Vec<Id>,
@@ -95,7 +96,7 @@ impl Uring {
         ring.poll_multi(wake_up, READABLE, Token::WakeUp.to_bits());
         Ok(Self {
             ring,
-            sockets: Vec::new(),
+            sockets: Table::new(),
             listeners: HashMap::new(),
             woken: Vec::new(),
             starved: Vec::new(),
@@ -105,12 +106,9 @@ impl Uring {
 
     pub(super) fn adopt(&mut self, fd: RawFd) {
         let index = index(fd);
-        if self.sockets.len() <= index {
-            self.sockets.resize_with(index + 1, Socket::default);
-        }
-        let generation = self.sockets[index].generation.wrapping_add(1) & GENERATIONS;
+        let generation = self.sockets.next_generation() & GENERATIONS;
         let fresh = Socket { generation, is_adopted: true, may_have_input: true, ..Socket::default() };
-        self.sockets[index] = fresh;
+        self.sockets.insert(index, fresh);
     }
 
     pub(super) fn release(&mut self, fd: RawFd) {
@@ -126,6 +124,7 @@ impl Uring {
             self.ring.cancel(operation);
         }
         *socket = Socket { generation, is_at_end, ..Socket::default() };
+        self.sockets.free(index(fd));
     }
 
     pub(super) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {

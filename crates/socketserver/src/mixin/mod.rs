@@ -157,7 +157,7 @@ pub trait Acceptor: Clone + sealed::Sealed {
 
     /// To be called once before the first request is taken: several may be taken off the socket at
     /// a time from then on, so [`accept`](Self::accept) must be called until there is nothing.
-    fn begin(&self);
+    fn begin(&mut self);
 
     /// Whether [`accept`](Self::accept) gives a request that was taken off the socket already, and
     /// so does not make it readable.

@@ -2,11 +2,13 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Outcome;
 use super::accept::Accepting;
 use super::core::Core;
 use super::pending::Pending;
+use crate::control::Watching;
 use crate::error::guard;
 use crate::hooks::BaseServer;
 use crate::mixin::{Accepted, Acceptor, sealed};
@@ -72,6 +74,14 @@ pub struct ServerAcceptor<T: Transport, S> {
     /// What this one has seen of errors.
     accepting: Accepting,
     gate: Arc<Gate>,
+    begun: Option<Begun>,
+}
+
+/// Held by an acceptor that watches the socket.
+struct Begun {
+    gate: Arc<Gate>,
+    #[allow(dead_code, reason = "held for its `Drop`")]
+    watching: Watching,
 }
 
 /// Lets all acceptors of one loop through, until it is closed.
@@ -86,13 +96,16 @@ struct Inside {
     is_closed: bool,
     /// How many are taking a request at the moment.
     count: usize,
+    /// How many watch the socket.
+    begun: usize,
     /// With which error one of them had to give up.
     failure: Option<io::Error>,
 }
 
 impl<T: Transport, S> ServerAcceptor<T, S> {
     pub(super) fn new(core: &Arc<Core<T, S>>) -> Self {
-        Self { core: Arc::clone(core), accepting: Accepting::default(), gate: Arc::default() }
+        let (accepting, gate) = (Accepting::default(), Arc::default());
+        Self { core: Arc::clone(core), accepting, gate, begun: None }
     }
 
     /// Lets no more requests be taken. When it returns, none is being taken.
@@ -101,6 +114,16 @@ impl<T: Transport, S> ServerAcceptor<T, S> {
         state.is_closed = true;
         while state.count > 0 {
             state = self.gate.left.wait(&self.gate.state, state);
+        }
+    }
+
+    /// Waits until nobody watches the socket any more, so that whoever comes now is for the next
+    /// loop; but not for long, for a coroutine may keep the thread of one that does.
+    pub(super) fn wait_until_left(&self) {
+        let deadline = Instant::now() + LEFT;
+        let mut state = self.gate.lock();
+        while state.begun > 0 && Instant::now() < deadline {
+            state = self.gate.left.wait_until(&self.gate.state, state, Some(deadline));
         }
     }
 
@@ -132,6 +155,19 @@ impl Gate {
     }
 }
 
+/// How long the end of a loop waits for those who take requests elsewhere.
+const LEFT: Duration = Duration::from_millis(200);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        state.begun -= 1;
+        if state.begun == 0 {
+            self.gate.left.notify_all();
+        }
+    }
+}
+
 /// Held while a request is taken.
 struct Within<'a>(&'a Gate);
 
@@ -152,8 +188,11 @@ impl<T: Transport, S: BaseServer<T>> Acceptor for ServerAcceptor<T, S> {
         self.core.socket.as_fd()
     }
 
-    fn begin(&self) {
+    fn begin(&mut self) {
         self.core.transport.read_ahead(&self.core.socket);
+        self.gate.lock().begun += 1;
+        let watching = self.core.shutdown_handle.0.watch();
+        self.begun = Some(Begun { gate: Arc::clone(&self.gate), watching });
     }
 
     fn has_requests(&self) -> bool {
@@ -225,6 +264,7 @@ impl<T: Transport, S> Clone for ServerAcceptor<T, S> {
             core: Arc::clone(&self.core),
             accepting: Accepting::default(),
             gate: Arc::clone(&self.gate),
+            begun: None,
         }
     }
 }

@@ -23,6 +23,7 @@ impl<M: MixIn<Pending<T, S>>, T: Transport, S: BaseServer<T>> Drop for StopAccep
     fn drop(&mut self) {
         self.1.stop();
         self.0.stop_accepting();
+        self.1.wait_until_left();
     }
 }
 
