@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom to the top. Modules of one layer may use each other.
 const LAYERS: [&[&str]; 6] = [
-    &["address", "control", "error", "observe"],
+    &["address", "control", "error", "observe", "wait"],
     &["mixin", "transport"],
     &["handler"],
     &["hooks"],
