@@ -12,6 +12,10 @@ use super::running::Running;
 /// How many requests are taken before those that run get a turn.
 const BATCH: usize = 32;
 
+/// The same, of requests that were taken off the socket together: as many as there may be replies
+/// that the kernel sends together.
+const AHEAD: usize = 64;
+
 /// How long nothing is taken when the kernel cannot watch the socket.
 const UNWATCHED: Duration = Duration::from_millis(100);
 
@@ -103,7 +107,7 @@ where
     let mut count = 0;
     let taken = loop {
         // What has been taken off the socket already does not make it ready.
-        if count >= *quota && (count >= BATCH || !acceptor.has_requests()) {
+        if count >= *quota && (count >= AHEAD || !acceptor.has_requests()) {
             *quota = (*quota * 2).min(BATCH);
             break Taken::Some;
         }
