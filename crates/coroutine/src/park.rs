@@ -1,6 +1,6 @@
 //! Waiting for another thread or coroutine, and waking it; and what becomes of those that are cut.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::remote::{Message, Remote};
 use crate::scheduler::{Id, Woken};
-use crate::worker::Worker;
+use crate::worker::{Hook, Worker};
 
 /// Waits for an [`Unparker`]: parks the coroutine that made it, or blocks the thread.
 ///
@@ -103,9 +103,7 @@ impl Parker {
                         thread::sleep(Duration::from_millis(1));
                         continue;
                     };
-                    if worker.wait(deadline, can_be_cut) == Woken::Cut
-                        && can_be_cut
-                        && !self.take()
+                    if worker.wait(deadline, can_be_cut) == Woken::Cut && can_be_cut && !self.take()
                     {
                         return Err(was_cut());
                     }
@@ -165,17 +163,39 @@ pub fn sleep(duration: Duration) {
 }
 
 thread_local! {
-    static BEFORE_WAIT: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
+    static BEFORE_WAIT: Cell<Option<Hook>> = const { Cell::new(None) };
 }
 
-/// Has `hook` called whenever the coroutine that calls, or else the thread, is about to wait in one
-/// of the functions of this crate; `None` for nothing. Returns the hook that was there before.
+/// Runs `code`, and has `hook` called meanwhile whenever the coroutine that calls, or else the
+/// thread, is about to wait in one of the functions of this crate; instead of the hook that there
+/// was.
 ///
-/// It may wait itself, and is not called for its own waits. It must not panic.
-pub fn before_wait(hook: Option<Rc<dyn Fn()>>) -> Option<Rc<dyn Fn()>> {
-    match Worker::current() {
+/// The hook may wait itself, and is not called for its own waits. It must not panic.
+pub fn before_wait<R>(hook: &dyn Fn(), code: impl FnOnce() -> R) -> R {
+    // SAFETY: the type says that it is valid for ever, which it is not: it is called by this
+    // coroutine or thread, and not after `_restore` has been dropped, while it is borrowed here.
+    let hook = unsafe { std::mem::transmute::<&dyn Fn(), &'static dyn Fn()>(hook) };
+    let worker = Worker::current();
+    let before = set_hook(worker.as_deref(), Some(hook));
+    let _restore = RestoreHook { worker, before };
+    code()
+}
+
+fn set_hook(worker: Option<&Worker>, hook: Option<Hook>) -> Option<Hook> {
+    match worker {
         Some(worker) => worker.before_wait(hook),
         None => BEFORE_WAIT.replace(hook),
+    }
+}
+
+struct RestoreHook {
+    worker: Option<Rc<Worker>>,
+    before: Option<Hook>,
+}
+
+impl Drop for RestoreHook {
+    fn drop(&mut self) {
+        set_hook(self.worker.as_deref(), self.before);
     }
 }
 

@@ -6,8 +6,10 @@
 #[cfg(not(feature = "coroutine"))]
 mod blocking;
 
+use std::cell::Cell;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 #[cfg(not(feature = "coroutine"))]
@@ -24,13 +26,30 @@ pub(crate) use socketserver_sys::descriptor::Interest;
 
 /// What runs some code: a thread, or one of its coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Runner(ThreadId, Option<u64>);
+pub(crate) struct Runner {
+    thread: NonZero<u64>,
+    coroutine: Option<NonZero<u64>>,
+}
 
 impl Runner {
     /// What runs the code that calls.
     pub(crate) fn current() -> Self {
-        Self(thread::current().id(), current())
+        Self { thread: thread(), coroutine: current().and_then(NonZero::new) }
     }
+}
+
+/// The number of the thread that calls, which no other ever has: `std::thread::ThreadId`, for
+/// less.
+pub(crate) fn thread() -> NonZero<u64> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static NUMBER: Cell<Option<NonZero<u64>>> = const { Cell::new(None) });
+
+    NUMBER.get().unwrap_or_else(|| {
+        let number =
+            NonZero::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZero::<u64>::MAX);
+        NUMBER.set(Some(number));
+        number
+    })
 }
 
 /// [`std::sync::Condvar`], which in a coroutine parks it.

@@ -71,8 +71,8 @@ where
     K: Kind,
 {
     fn run(&mut self, request: Arc<K::Request>, context: Context<'_, S>) -> Result<(), Failed> {
-        let Context { client_address, server, shutdown_handle, cut } = context;
-        let mut request = BaseRequest { request, client_address, server, shutdown_handle, cut };
+        let Context { client_address, server, shutdown_handle, shared } = context;
+        let mut request = BaseRequest { request, client_address, server, shutdown_handle, shared };
         run_phases(self, &mut request, H::setup, H::handle, |_, _| {}, H::finish)
     }
 }
@@ -106,13 +106,13 @@ pub struct BaseRequest<'a, K: Kind, S = ()> {
     pub server: &'a S,
     /// Stops the server.
     pub shutdown_handle: &'a ShutdownHandle,
-    cut: &'a super::Cut,
+    shared: &'a super::Shared,
 }
 
 impl<K: Kind, S> BaseRequest<'_, K, S> {
     /// Whether the server has been closed and will not wait for this request any longer.
     pub fn is_cut(&self) -> bool {
-        self.cut.get()
+        self.shared.is_cut()
     }
 }
 

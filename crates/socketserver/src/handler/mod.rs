@@ -27,6 +27,7 @@ pub use self::function::{HandlerFn, handler_fn};
 pub use self::rfile::{LineEnd, Lines, Prefix, Rfile};
 pub use self::session::{SessionRequest, SessionRequestHandler, ViaSession};
 pub use self::stream::{StreamRequest, StreamRequestHandler, ViaStream};
+use self::wfile::Held;
 pub use self::wfile::{Wfile, WriteMode};
 use crate::address::Address;
 use crate::control::ShutdownHandle;
@@ -63,7 +64,7 @@ pub struct Context<'a, S> {
     pub server: &'a S,
     /// Stops the server.
     pub shutdown_handle: &'a ShutdownHandle,
-    pub(crate) cut: &'a Arc<Cut>,
+    pub(crate) shared: &'a Arc<Shared>,
 }
 
 impl<'a, S> Context<'a, S> {
@@ -71,23 +72,34 @@ impl<'a, S> Context<'a, S> {
         client_address: &'a Address,
         server: &'a S,
         shutdown_handle: &'a ShutdownHandle,
-        cut: &'a Arc<Cut>,
+        shared: &'a Arc<Shared>,
     ) -> Self {
-        Self { client_address, server, shutdown_handle, cut }
+        Self { client_address, server, shutdown_handle, shared }
     }
 }
 
-/// Whether the server has cut a request, for it was closed and would not wait any longer.
-#[derive(Debug, Default)]
-pub(crate) struct Cut(AtomicBool);
+/// What a request's two sides and the server share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// The server has cut the request, for it was closed and would not wait any longer.
+    is_cut: AtomicBool,
+    /// What has been written and not yet sent.
+    held: Held,
+}
 
-impl Cut {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Release);
+impl Shared {
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
     }
 
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("is_cut", &self.is_cut()).finish_non_exhaustive()
     }
 }
 

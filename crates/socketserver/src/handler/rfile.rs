@@ -3,8 +3,7 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::wfile::Held;
-use super::{Cut, buffers};
+use super::{Shared, buffers};
 use crate::error::{disconnected, was_cut};
 use crate::transport::Connection;
 
@@ -38,19 +37,20 @@ pub struct Rfile {
     size: usize,
     /// How much is received at a time.
     room: usize,
-    held: Option<Arc<Held>>,
-    cut: Arc<Cut>,
+    shared: Arc<Shared>,
+    /// Whether what `wfile` holds back is sent before a wait.
+    sends_held: bool,
 }
 
 impl Rfile {
     pub(super) fn new(
         connection: Arc<dyn Connection>,
         size: usize,
-        held: Option<Arc<Held>>,
-        cut: Arc<Cut>,
+        shared: Arc<Shared>,
+        sends_held: bool,
     ) -> Self {
         let room = FIRST.min(size).max(1);
-        Self { connection, buffer: Vec::new(), start: 0, end: 0, size, room, held, cut }
+        Self { connection, buffer: Vec::new(), start: 0, end: 0, size, room, shared, sends_held }
     }
 
     /// Reads lines, without their ends (`\n` or `\r\n`), as text, until the client ends.
@@ -200,12 +200,15 @@ impl Rfile {
     }
 
     fn send_held(&self) -> io::Result<()> {
-        self.held.as_ref().map_or(Ok(()), |held| held.send(&*self.connection))
+        match self.sends_held {
+            true => self.shared.held.send(&*self.connection),
+            false => Ok(()),
+        }
     }
 
     fn unless_cut(&self, result: io::Result<()>) -> io::Result<()> {
         match result {
-            Err(_) if self.cut.get() => Err(was_cut()),
+            Err(_) if self.shared.is_cut() => Err(was_cut()),
             result => result,
         }
     }
@@ -213,7 +216,7 @@ impl Rfile {
     /// To a handler, the server's cut is not the client's end.
     fn unless_cut_or_ended(&self, result: io::Result<usize>) -> io::Result<usize> {
         match result {
-            Ok(0) | Err(_) if self.cut.get() => Err(was_cut()),
+            Ok(0) | Err(_) if self.shared.is_cut() => Err(was_cut()),
             result => result,
         }
     }
@@ -358,7 +361,7 @@ mod tests {
     fn rfile(size: usize, input: &[u8]) -> Rfile {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(input).unwrap();
-        Rfile::new(Arc::new(ours), size, None, Arc::default())
+        Rfile::new(Arc::new(ours), size, Arc::default(), false)
     }
 
     /// Against the plain meaning, at every buffer size, so that lines are torn everywhere.

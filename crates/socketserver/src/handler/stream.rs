@@ -1,10 +1,8 @@
 use std::io::Write;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::wfile::Held;
-use super::{Context, Cut, RequestHandler, Rfile, Wfile, WriteMode, run_phases};
+use super::{Context, RequestHandler, Rfile, Shared, Wfile, WriteMode, run_phases};
 use crate::address::Address;
 use crate::control::ShutdownHandle;
 use crate::error::{Failed, Result};
@@ -87,52 +85,51 @@ where
         connection: Arc<dyn Connection>,
         context: Context<'_, S>,
     ) -> Result<(), Failed> {
-        let Context { client_address, server, shutdown_handle, cut } = context;
+        let Context { client_address, server, shutdown_handle, shared } = context;
         if let Some(timeout) = self.timeout() {
             connection.set_timeout(Some(timeout))?;
         }
         if self.disable_nagle_algorithm() {
             connection.set_nodelay(true)?;
         }
-        let wfile = Wfile::new(Arc::clone(&connection), self.wbufsize());
-        let held = wfile.held_until_wait();
-        let _restore = held.as_ref().map(|held| BeforeWait::send(held, &connection));
+        let wfile = Wfile::new(Arc::clone(&connection), self.wbufsize(), Arc::clone(shared));
+        let is_until_wait = wfile.is_until_wait();
+        let rbufsize = self.rbufsize();
+        let rfile =
+            Rfile::new(Arc::clone(&connection), rbufsize, Arc::clone(shared), is_until_wait);
+        // Nothing that is held back stays so while the handler waits for something else than the
+        // client.
+        let (held, client) = (&shared.held, Arc::clone(&connection));
+        let send = || held.send_before_wait(&*client);
         let mut request = StreamRequest {
-            rfile: Rfile::new(Arc::clone(&connection), self.rbufsize(), held, Arc::clone(cut)),
+            rfile,
             wfile,
             client_address,
             server,
             shutdown_handle,
             connection,
-            cut,
+            shared,
         };
-        let result = run_phases(self, &mut request, H::setup, H::handle, |_, _| {}, H::finish);
-        // A client that did not take it in time will not now either.
-        if result.as_ref().is_err_and(|failed| failed.failure.is_timeout()) {
-            return result;
-        }
-        // A `finish` of the handler's own may have left it out; and nothing written is lost.
-        match request.flush() {
-            Err(error) if result.is_ok() => Err(error.into()),
-            _ => result,
+        match is_until_wait {
+            true => before_wait(&send, || run(self, &mut request)),
+            false => run(self, &mut request),
         }
     }
 }
 
-/// Keeps what is held back from being held back while the handler waits for something else than the
-/// client.
-struct BeforeWait(Option<Rc<dyn Fn()>>);
-
-impl BeforeWait {
-    fn send(held: &Arc<Held>, connection: &Arc<dyn Connection>) -> Self {
-        let (held, connection) = (Arc::clone(held), Arc::clone(connection));
-        Self(before_wait(Some(Rc::new(move || held.send_before_wait(&*connection)))))
+fn run<H, S>(handler: &mut H, request: &mut StreamRequest<'_, S>) -> Result<(), Failed>
+where
+    H: StreamRequestHandler<S> + ?Sized,
+{
+    let result = run_phases(handler, request, H::setup, H::handle, |_, _| {}, H::finish);
+    // A client that did not take it in time will not now either.
+    if result.as_ref().is_err_and(|failed| failed.failure.is_timeout()) {
+        return result;
     }
-}
-
-impl Drop for BeforeWait {
-    fn drop(&mut self) {
-        before_wait(self.0.take());
+    // A `finish` of the handler's own may have left it out; and nothing written is lost.
+    match request.flush() {
+        Err(error) if result.is_ok() => Err(error.into()),
+        _ => result,
     }
 }
 
@@ -184,7 +181,7 @@ pub struct StreamRequest<'a, S = ()> {
     /// Stops the server.
     pub shutdown_handle: &'a ShutdownHandle,
     connection: Arc<dyn Connection>,
-    cut: &'a Cut,
+    shared: &'a Shared,
 }
 
 impl<S> StreamRequest<'_, S> {
@@ -213,6 +210,6 @@ impl<S> StreamRequest<'_, S> {
     /// Whether the server has been closed and will not wait for this request any longer. Its
     /// reads and writes fail then.
     pub fn is_cut(&self) -> bool {
-        self.cut.get()
+        self.shared.is_cut()
     }
 }

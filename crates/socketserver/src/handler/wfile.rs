@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::buffers;
+use super::{Shared, buffers};
 use crate::transport::Connection;
 use crate::wait;
 
@@ -48,8 +48,8 @@ impl From<usize> for WriteMode {
 pub struct Wfile {
     connection: Arc<dyn Connection>,
     mode: WriteMode,
-    /// Shared with `rfile`, which sends it before it waits.
-    held: Arc<Held>,
+    /// Has what is held back, which `rfile` sends before it waits.
+    shared: Arc<Shared>,
 }
 
 /// What has been written and not yet sent.
@@ -91,18 +91,22 @@ fn send_held(held: &mut Vec<u8>, connection: &dyn Connection) -> io::Result<()> 
 const GATHERED: usize = 8 * 1024;
 
 impl Wfile {
-    pub(super) fn new(connection: Arc<dyn Connection>, mode: WriteMode) -> Self {
+    pub(super) fn new(
+        connection: Arc<dyn Connection>,
+        mode: WriteMode,
+        shared: Arc<Shared>,
+    ) -> Self {
         let mode = match mode {
             WriteMode::Auto if wait::current().is_some() => WriteMode::UntilWait(GATHERED),
             WriteMode::Auto => WriteMode::Unbuffered,
             mode => mode,
         };
-        Self { connection, mode, held: Arc::default() }
+        Self { connection, mode, shared }
     }
 
-    /// What `rfile` must send before it waits.
-    pub(super) fn held_until_wait(&self) -> Option<Arc<Held>> {
-        matches!(self.mode, WriteMode::UntilWait(_)).then(|| Arc::clone(&self.held))
+    /// Whether what is held back goes out before a wait.
+    pub(super) fn is_until_wait(&self) -> bool {
+        matches!(self.mode, WriteMode::UntilWait(_))
     }
 }
 
@@ -116,21 +120,21 @@ impl Write for Wfile {
         match self.mode {
             WriteMode::Auto | WriteMode::Unbuffered => self.connection.send_all(buf),
             WriteMode::Buffered(size) | WriteMode::UntilWait(size) => {
-                let room = size.saturating_sub(self.held.lock().len());
+                let room = size.saturating_sub(self.shared.held.lock().len());
                 if buf.len() > room {
-                    self.held.send(&*self.connection)?;
+                    self.shared.held.send(&*self.connection)?;
                 }
                 if buf.len() >= size {
                     return self.connection.send_all(buf);
                 }
-                let mut held = self.held.lock();
+                let mut held = self.shared.held.lock();
                 if held.capacity() == 0 {
                     *held = buffers::take();
                     held.clear();
                 }
                 held.extend_from_slice(buf);
                 drop(held);
-                if buf.len() == room { self.held.send(&*self.connection) } else { Ok(()) }
+                if buf.len() == room { self.shared.held.send(&*self.connection) } else { Ok(()) }
             }
         }
     }
@@ -145,7 +149,7 @@ impl Write for Wfile {
 
     fn flush(&mut self) -> io::Result<()> {
         if self.mode != WriteMode::Unbuffered {
-            self.held.send(&*self.connection)?;
+            self.shared.held.send(&*self.connection)?;
         }
         self.connection.flush()
     }
@@ -162,7 +166,7 @@ impl fmt::Debug for Wfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wfile")
             .field("mode", &self.mode)
-            .field("held", &self.held.lock().len())
+            .field("held", &self.shared.held.lock().len())
             .finish_non_exhaustive()
     }
 }

@@ -78,20 +78,23 @@ where
         // that it could be counted twice, or not at all.
         let settled = || self.core.live.is_settled();
         self.wait_until(settled, Some(begun + HANDING_ON), true);
-        let running = self.running();
+        // Looked for once: while this waits, they stay where they are.
+        let own = self.core.live.own();
+        self.core.live.await_only(own);
+        let running = self.running(own);
         if is_first {
             self.core.hook("server_close", || self.core.server.server_close());
         }
         let mut report = DrainReport::default();
         if !self.mixin.block_on_close() {
-            report.unfinished = self.running();
+            report.unfinished = self.running(own);
             return report;
         }
         let deadline = deadline.and_then(|deadline| begun.checked_add(deadline));
-        if !self.wait_until_idle(deadline, true) {
-            self.cut(&mut report);
+        if !self.wait_until_idle(own, deadline, true) {
+            self.cut(own, &mut report);
         }
-        report.unfinished = self.running();
+        report.unfinished = self.running(own);
         report.finished = running.saturating_sub(report.cut.len());
         report.elapsed = begun.elapsed();
         if report.unfinished == 0 {
@@ -100,7 +103,7 @@ where
         report
     }
 
-    fn cut(&self, report: &mut DrainReport) {
+    fn cut(&self, own: usize, report: &mut DrainReport) {
         for force in [false, true] {
             let mut cut = self.mixin.cut(force);
             if !force {
@@ -110,20 +113,20 @@ where
                 self.core.observe(&Event::Cut { client_address: &client_address, age });
                 report.cut.push(CutRequest { client_address, age });
             }
-            if self.wait_until_idle(Some(Instant::now() + GRACE), false) {
+            if self.wait_until_idle(own, Some(Instant::now() + GRACE), false) {
                 return;
             }
         }
     }
 
-    /// How many requests run, besides one that calls from its own handler.
-    fn running(&self) -> usize {
-        self.core.live.others() + self.mixin.running()
+    /// How many requests run, besides the caller's `own`, in whose handlers it is.
+    fn running(&self, own: usize) -> usize {
+        self.core.live.len().saturating_sub(own) + self.mixin.running()
     }
 
     /// Waits until no request runs; returns whether that is so.
-    fn wait_until_idle(&self, deadline: Option<Instant>, can_be_forced: bool) -> bool {
-        let idle = || self.core.live.is_settled() && self.running() == 0;
+    fn wait_until_idle(&self, own: usize, deadline: Option<Instant>, can_be_forced: bool) -> bool {
+        let idle = || self.core.live.is_settled() && self.running(own) == 0;
         self.wait_until(idle, deadline, can_be_forced)
     }
 

@@ -147,7 +147,7 @@ impl<T: Transport, S: BaseServer<T>> Pending<T, S> {
         }
         let server = &*core.server;
         let context =
-            Context::new(&self.client_address, server, &core.shutdown_handle, &open.ticket.cut);
+            Context::new(&self.client_address, server, &core.shutdown_handle, &open.ticket.shared);
         let request = FinishRequest::new(Arc::clone(&connection), context, &*core.run);
         // The handler's panics are caught within; this is for those of the hook itself.
         let result = guard(|| Ok(server.finish_request(request)));

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
@@ -73,8 +72,8 @@ pub(crate) fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Option<
     recv(fd, buf, None).map(Some)
 }
 
-pub(crate) fn before_wait(_: Option<Rc<dyn Fn()>>) -> Option<Rc<dyn Fn()>> {
-    None
+pub(crate) fn before_wait<R>(_: &dyn Fn(), code: impl FnOnce() -> R) -> R {
+    code()
 }
 
 pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], _: Option<Duration>) -> io::Result<usize> {
