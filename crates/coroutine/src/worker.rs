@@ -77,7 +77,7 @@ struct Own {
     /// Where its frames end, when it has left.
     mark: Cell<usize>,
     /// What it does before it waits.
-    before_wait: RefCell<Option<Hook>>,
+    before_wait: Cell<Option<Hook>>,
     bounds: stack::Bounds,
     /// What it is called in the message of an overflow.
     name: &'static str,
@@ -118,7 +118,7 @@ impl Task {
 }
 
 /// What is called before a wait.
-pub(crate) type Hook = Rc<dyn Fn()>;
+pub(crate) type Hook = &'static dyn Fn();
 
 impl Worker {
     /// Makes a worker of this thread.
@@ -185,7 +185,7 @@ impl Worker {
         // Taken out meanwhile, for it may have to wait itself.
         if let Some(hook) = own.before_wait.take() {
             hook();
-            *own.before_wait.borrow_mut() = Some(hook);
+            own.before_wait.set(Some(hook));
         }
         if !self.scheduler.borrow_mut().wait(id, deadline, can_be_cut) {
             return Woken::Cut;
@@ -269,7 +269,7 @@ impl Worker {
         let bounds = stack.bounds();
         let worker = Rc::clone(self);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
-            let (mark, before_wait) = (Cell::new(0), RefCell::default());
+            let (mark, before_wait) = (Cell::new(0), Cell::new(None));
             let own = Own { yielder, mark, before_wait, bounds, name };
             worker.own.set(&raw const own);
             drop(worker);
@@ -277,7 +277,6 @@ impl Worker {
             std::mem::forget(stack::overflow::running(bounds, name));
             // Whoever wants to know of a panic has caught it before.
             let _ = catch_unwind(AssertUnwindSafe(code));
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(own.before_wait.take())));
         });
         self.remote.add_load();
         let task = Task { coroutine, own: std::ptr::null(), frames: None };
