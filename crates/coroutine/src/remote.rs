@@ -29,8 +29,8 @@ pub(crate) enum Message {
     Spawn(Job),
     /// To let a coroutine go on that waits.
     Wake(Id),
-    /// To make all waits of all coroutines fail.
-    Cut,
+    /// To make all waits of all coroutines but one fail.
+    Cut(Option<Id>),
     /// To end when no coroutine is left.
     Stop,
 }

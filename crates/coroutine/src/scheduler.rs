@@ -253,12 +253,13 @@ impl<C> Scheduler<C> {
         }
     }
 
-    /// Makes the waits of all fail, from now on.
-    pub(crate) fn cut_all(&mut self) {
+    /// Makes the waits of all but one fail, from now on.
+    pub(crate) fn cut_all(&mut self, except: Option<Id>) {
         for index in 0..self.slots.len() {
             let slot = &self.slots[index];
-            if slot.state != State::Free {
-                self.cut(Id::new(index as u32, slot.generation));
+            let id = Id::new(index as u32, slot.generation);
+            if slot.state != State::Free && Some(id) != except {
+                self.cut(id);
             }
         }
     }

@@ -314,7 +314,7 @@ impl Worker {
 
     /// Cuts all coroutines that are left, and runs until they have ended.
     pub(crate) fn cut_and_finish(self: &Rc<Self>) -> io::Result<()> {
-        self.scheduler.borrow_mut().cut_all();
+        self.scheduler.borrow_mut().cut_all(None);
         self.is_stopping.set(true);
         self.run(Self::is_finished)
     }
@@ -381,7 +381,7 @@ impl Worker {
                 }
             }
             Message::Wake(id) => self.scheduler.borrow_mut().wake(id, Woken::Event),
-            Message::Cut => self.scheduler.borrow_mut().cut_all(),
+            Message::Cut(except) => self.scheduler.borrow_mut().cut_all(except),
             Message::Stop => self.is_stopping.set(true),
         }
     }

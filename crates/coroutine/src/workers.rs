@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::Config;
+use crate::park::Parker;
 use crate::remote::{Job, Message, Remote};
 use crate::worker::Worker;
 
@@ -85,12 +86,11 @@ impl Workers {
         };
         remote.add_load();
         match remote.send(Message::Spawn(code)) {
-            Ok(()) => Ok(()),
             Err(Message::Spawn(code)) => {
                 remote.remove_load();
                 Err(code)
             }
-            Err(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -100,10 +100,12 @@ impl Workers {
         loads.min_by_key(|&(_, load)| load).map_or(0, |(number, _)| number)
     }
 
-    /// Makes all waits of all coroutines fail from now on.
+    /// Makes all waits of all coroutines fail from now on, but not those of the one that calls.
     pub fn cut(&self) {
+        let current = Worker::current();
         for remote in &self.remotes {
-            let _ = remote.send(Message::Cut);
+            let own = current.as_ref().filter(|worker| Arc::ptr_eq(worker.remote(), remote));
+            let _ = remote.send(Message::Cut(own.and_then(|worker| worker.running())));
         }
     }
 
@@ -126,7 +128,8 @@ impl Workers {
             while deadline.is_some_and(|deadline| Instant::now() < deadline)
                 && !thread.is_finished()
             {
-                crate::sleep(Duration::from_millis(1));
+                // One that has been cut waits too, for its other threads must end all the same.
+                let _ = Parker::new().park_uncut(Some(Instant::now() + Duration::from_millis(1)));
             }
             if deadline.is_none() || thread.is_finished() {
                 let _ = thread.join();

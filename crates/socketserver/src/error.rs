@@ -60,7 +60,10 @@ impl Failure {
     pub fn is_cut(&self) -> bool {
         match self {
             Self::Panic(payload) => payload.is::<Cut>(),
-            _ => self.any_cause(|error| has_mark::<WasCut>(error) || has_mark::<Cut>(error)),
+            _ => {
+                self.any_cause(|error| has_mark::<WasCut>(error) || has_mark::<Cut>(error))
+                    || self.causes().any(|error| error.is::<Cut>())
+            }
         }
     }
 
@@ -75,14 +78,12 @@ impl Failure {
     }
 
     fn any_cause(&self, test: impl Fn(&io::Error) -> bool) -> bool {
-        let mut cause = self.error();
-        while let Some(error) = cause {
-            if error.downcast_ref::<io::Error>().is_some_and(&test) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        self.causes().any(|error| error.downcast_ref::<io::Error>().is_some_and(&test))
+    }
+
+    /// The error, its source, and so on.
+    fn causes(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        std::iter::successors(self.error(), |error| (*error).source())
     }
 }
 
@@ -219,7 +220,7 @@ pub(crate) fn was_cut() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, WasCut)
 }
 
-fn has_mark<M: Error + 'static>(error: &io::Error) -> bool {
+pub(crate) fn has_mark<M: Error + 'static>(error: &io::Error) -> bool {
     let mut inner = error.get_ref();
     while let Some(error) = inner {
         if error.is::<M>() {

@@ -3,11 +3,12 @@ use std::time::{Duration, Instant};
 use super::Server;
 use super::pending::Pending;
 use crate::address::Address;
+use crate::error::has_mark;
 use crate::hooks::BaseServer;
 use crate::mixin::MixIn;
 use crate::observe::Event;
 use crate::transport::Transport;
-use crate::wait::{Interest, wait};
+use crate::wait::{Cut, Interest, wait};
 
 /// How long requests that have been cut get to see it, and children to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
@@ -105,10 +106,9 @@ where
 
     fn cut(&self, own: usize, report: &mut DrainReport) {
         for force in [false, true] {
-            let mut cut = self.mixin.cut(force);
-            if !force {
-                cut.extend(self.core.live.cut());
-            }
+            // First those of this process: the mix-in may end some of them at once.
+            let mut cut = if force { Vec::new() } else { self.core.live.cut() };
+            cut.extend(self.mixin.cut(force));
             for (client_address, age) in cut {
                 self.core.observe(&Event::Cut { client_address: &client_address, age });
                 report.cut.push(CutRequest { client_address, age });
@@ -169,6 +169,8 @@ where
                         self.mixin.service_actions();
                     }
                 }
+                // Who waits is a coroutine that another has cut, which closes the server too.
+                Err(error) if has_mark::<Cut>(&error) => return condition(),
                 // The kernel has no memory to wait with.
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
             }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::park::{Cut, was_cut};
+
 /// Why [`send`](super::Sender::send) failed, with what was to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<T> {
@@ -68,6 +70,18 @@ const EMPTY: &str = "the channel is empty";
 const TIMEOUT: &str = "the time for the channel is up";
 const CUT: &str = "the coroutine was cut while it waited for the channel";
 
+/// Only a cut aborts.
+fn source(kind: io::ErrorKind) -> Option<&'static (dyn std::error::Error + 'static)> {
+    (kind == io::ErrorKind::ConnectionAborted).then_some(&Cut)
+}
+
+fn io_error(kind: io::ErrorKind, text: &'static str) -> io::Error {
+    match kind {
+        io::ErrorKind::ConnectionAborted => was_cut(),
+        kind => io::Error::new(kind, text),
+    }
+}
+
 /// What an error of sending has in common: it gives the value back, says why, and is an
 /// [`io::Error`] by its reason.
 macro_rules! sending {
@@ -98,12 +112,18 @@ macro_rules! sending {
             }
         }
 
-        impl<T> std::error::Error for $name<T> {}
+        impl<T> std::error::Error for $name<T> {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $(Self::$variant(_) => source(io::ErrorKind::$kind),)+
+                }
+            }
+        }
 
         impl<T> From<$name<T>> for io::Error {
             fn from(error: $name<T>) -> Self {
                 match error {
-                    $($name::$variant(_) => Self::new(io::ErrorKind::$kind, $text),)+
+                    $($name::$variant(_) => io_error(io::ErrorKind::$kind, $text),)+
                 }
             }
         }
@@ -135,12 +155,18 @@ macro_rules! receiving {
             }
         }
 
-        impl std::error::Error for $name {}
+        impl std::error::Error for $name {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $(Self::$variant => source(io::ErrorKind::$kind),)+
+                }
+            }
+        }
 
         impl From<$name> for io::Error {
             fn from(error: $name) -> Self {
                 match error {
-                    $($name::$variant => Self::new(io::ErrorKind::$kind, $text),)+
+                    $($name::$variant => io_error(io::ErrorKind::$kind, $text),)+
                 }
             }
         }

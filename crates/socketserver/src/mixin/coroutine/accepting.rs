@@ -1,6 +1,7 @@
 //! How each worker takes requests, on a coroutine of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socketserver_coroutine::io::Listening;
@@ -25,7 +26,7 @@ where
     P: PendingRequest<Acceptor: Send> + Send + 'static,
 {
     let parker = Parker::new();
-    running.acceptors().push(parker.unparker());
+    let is_over = running.begin_to_take(&parker);
     acceptor.begin();
     let mut listening: Option<Listening> = None;
     let mut quota = 1;
@@ -40,7 +41,7 @@ where
         } else {
             // Nobody watches the socket meanwhile, or it would be ready all the time.
             listening = None;
-            if parker.park(None).is_err() {
+            if parker.park(None).is_err() || is_over.load(Ordering::Acquire) {
                 return;
             }
             continue;

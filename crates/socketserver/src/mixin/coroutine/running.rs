@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use socketserver_coroutine::{Unparker, Workers};
+use socketserver_coroutine::{Parker, Unparker, Workers};
 use socketserver_sys::waker::Waker;
 
 use super::super::{PendingRequest, Unprocessed};
@@ -23,7 +23,14 @@ pub(super) struct Running {
     /// Woken when there are, for the server's own loop.
     room: Arc<Waker>,
     /// The coroutines that take requests.
-    acceptors: Mutex<Vec<Unparker>>,
+    acceptors: Mutex<Vec<Taking>>,
+}
+
+/// A coroutine that takes requests, as others see it.
+#[derive(Debug)]
+struct Taking {
+    unparker: Unparker,
+    is_over: Arc<AtomicBool>,
 }
 
 impl Running {
@@ -76,8 +83,8 @@ impl Running {
         let before = self.live.fetch_sub(1, Ordering::SeqCst);
         if before <= self.limit && self.awaited.swap(false, Ordering::SeqCst) {
             self.room.wake();
-            for acceptor in &*self.acceptors() {
-                acceptor.unpark();
+            for taking in &*self.acceptors() {
+                taking.unparker.unpark();
             }
         }
     }
@@ -124,12 +131,22 @@ impl Running {
 
     /// Has those look who take requests whether they still may.
     pub(super) fn stop_accepting(&self) {
-        for acceptor in self.acceptors().drain(..) {
-            acceptor.unpark();
+        for taking in self.acceptors().drain(..) {
+            taking.is_over.store(true, Ordering::Release);
+            taking.unparker.unpark();
         }
     }
 
-    pub(super) fn acceptors(&self) -> std::sync::MutexGuard<'_, Vec<Unparker>> {
+    /// Has the coroutine that calls, and takes requests, woken when there is room and when it is
+    /// over: what it returns tells the latter.
+    pub(super) fn begin_to_take(&self, parker: &Parker) -> Arc<AtomicBool> {
+        let is_over = Arc::<AtomicBool>::default();
+        let taking = Taking { unparker: parker.unparker(), is_over: Arc::clone(&is_over) };
+        self.acceptors().push(taking);
+        is_over
+    }
+
+    fn acceptors(&self) -> std::sync::MutexGuard<'_, Vec<Taking>> {
         self.acceptors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
