@@ -84,6 +84,14 @@ macro_rules! backend {
     };
 }
 
+impl<T: Transport, S: BaseServer<T>> Mix<T, S> for Coroutine
+where
+    Self: MixIn<Pending<T, S>>,
+{
+    const IS_CONCURRENT: bool = true;
+    const FORKS: bool = false;
+}
+
 backend!(CoroutineEpoll Epoll);
 backend!(CoroutineIoUring IoUring);
 
