@@ -36,3 +36,23 @@ mod limits;
 mod noting;
 #[path = "session/serving.rs"]
 mod serving;
+
+/// A name says what a server is made of.
+#[test]
+fn the_names_of_servers_of_sessions_are_put_together_as_the_others() {
+    use socketserver::mixin::{Coroutine, Threading};
+    use socketserver::transport::{Sessions, Transport, Udp, UnixDatagram};
+
+    trait Parts {
+        type Of;
+    }
+    impl<T: Transport, M, H, S> Parts for socketserver::Server<T, M, H, S> {
+        type Of = (T, M);
+    }
+    fn is<A: Parts<Of = (T, M)>, T, M>() {}
+
+    is::<socketserver::ThreadingUdpSessionServer<()>, Sessions<Udp>, Threading>();
+    is::<socketserver::CoroutineUdpSessionServer<()>, Sessions<Udp>, Coroutine>();
+    is::<socketserver::ThreadingUnixDatagramSessionServer<()>, Sessions<UnixDatagram>, Threading>();
+    is::<socketserver::CoroutineUnixDatagramSessionServer<()>, Sessions<UnixDatagram>, Coroutine>();
+}
