@@ -16,8 +16,8 @@ use testkit::{DEADLINE, Process, alone, role};
 const CONNECTIONS: usize = 4000;
 
 /// The most that one may take, in bytes: awake, its stack has one page.
-const AWAKE: usize = 4400;
-const HIBERNATED: usize = 1700;
+const AWAKE: usize = 4400 * 1024 / 1000;
+const HIBERNATED: usize = 1700 * 1024 / 1000;
 
 #[test]
 fn a_silent_connection_takes_little_more_than_a_page() {
@@ -44,8 +44,12 @@ fn silent_connections(name: &str, hibernate_after: Option<Duration>, most: usize
     let _alone = alone();
     let mut server = Process::of_test(name, "server");
     let address: SocketAddr = server.line_after("serving at ").trim().parse().unwrap();
-    // What the first of all needs is not counted.
-    drop(echo(address));
+    // What does not grow with them is not counted, such as the buffers of a worker.
+    let some: Vec<_> = (0..8).map(|_| echo(address)).collect();
+    for _ in 0..1000 {
+        some.iter().for_each(echo_on);
+    }
+    drop(some);
     let before = Memory::of(server.id());
     let clients: Vec<_> = (0..count).map(|_| echo(address)).collect();
     let begun = Instant::now();
@@ -82,6 +86,9 @@ fn echo_on(client: &TcpStream) {
 
 fn serve(hibernate_after: Option<Duration>) {
     let mut mixin = Coroutine::default();
+    if let Ok(backend) = std::env::var("BACKEND") {
+        mixin.backend = backend.parse().unwrap();
+    }
     mixin.hibernate_after = hibernate_after;
     let handler = |request: &mut StreamRequest<'_>| {
         let StreamRequest { rfile, wfile, .. } = request;

@@ -11,14 +11,14 @@ use super::suspend;
 #[derive(Debug)]
 #[must_use = "the coroutine is lost without it"]
 pub struct Hibernated {
-    /// Where the frames belong.
-    at: *mut u8,
-    /// The pages from here to the end of the frames are guards.
-    sealed: *mut u8,
-    guards: Guards,
-    /// How many words the frames have.
-    words: usize,
+    /// The end of the frames, and of the stack.
+    base: *mut u8,
     packed: Box<[u8]>,
+    /// How many words the frames have.
+    words: u32,
+    /// So many pages below the end are guards.
+    sealed: u32,
+    guards: Guards,
 }
 
 impl Stacks {
@@ -54,31 +54,35 @@ impl Stacks {
         // Whole words, for a stack begins and ends with them.
         let first = mark.saturating_sub(suspend::margin()?).max(low) & !15;
         let at = bounds.low().wrapping_add(first - low);
-        let words = (base - first) / 8;
-        let mut frames = vec![0_u64; words];
+        let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
+        let words = u32::try_from((base - first) / 8).map_err(too_large)?;
+        let mut frames = vec![0_u64; words as usize];
         // SAFETY: the frames have been allocated with the size of what lies from there to the
         // base; nothing writes to the stack meanwhile.
-        unsafe { copy(at, frames.as_mut_ptr().cast(), words * 8) };
+        unsafe { copy(at, frames.as_mut_ptr().cast(), base - first) };
         let packed = pack(&frames);
         let (used, guards) = (bounds.used(), self.guards());
         self.shared.pool.borrow_mut().note_used(used);
+        let page = mapping::page_size();
         // Made of protection, it has to be all of the stack, for a part would take mappings.
-        let sealed = match guards {
-            Guards::Installed => at.wrapping_sub(at.addr() % mapping::page_size()),
-            Guards::Protected => bounds.low(),
+        let len = match guards {
+            Guards::Installed => (base - first).next_multiple_of(page),
+            Guards::Protected => bounds.size(),
         };
-        let hibernated = Hibernated { at, sealed, guards, words, packed };
+        let sealed = u32::try_from(len / page).map_err(too_large)?;
+        let base = bounds.base().as_ptr();
+        let hibernated = Hibernated { base, packed, words, sealed, guards };
         // SAFETY: the stack is mapped since its coroutine has not been dropped, and all that it
         // holds of use has been copied.
-        if let Err(error) = unsafe { mapping::seal(sealed, base - sealed.addr(), guards) } {
+        if let Err(error) = unsafe { mapping::seal(base.wrapping_sub(len), len, guards) } {
             // Some of it may have been sealed.
             return hibernated
                 .wake()
                 .map_or_else(|(hibernated, _)| Ok(hibernated), |()| Err(error));
         }
-        if used > base - sealed.addr() {
+        if used > len {
             // SAFETY: as above. The frames are elsewhere, so that it does no harm if this fails.
-            let _ = unsafe { mapping::discard(bounds.low(), sealed.addr() - low) };
+            let _ = unsafe { mapping::discard(bounds.low(), bounds.size() - len) };
         }
         Ok(hibernated)
     }
@@ -92,21 +96,23 @@ impl Hibernated {
     /// `ENOMEM`, with guards that are [`Protected`](Guards::Protected), when the process has too
     /// many mappings. The coroutine hibernates on, and it may be tried again.
     pub fn wake(self) -> Result<(), (Self, io::Error)> {
-        let len = self.at.addr() - self.sealed.addr() + self.len();
+        let len = self.sealed as usize * mapping::page_size();
+        let sealed = self.base.wrapping_sub(len);
         // SAFETY: it is what was sealed, and still mapped, for the coroutine has not been dropped.
-        if let Err(error) = unsafe { mapping::unseal(self.sealed, len, self.guards) } {
+        if let Err(error) = unsafe { mapping::unseal(sealed, len, self.guards) } {
             return Err((self, error));
         }
-        let frames = unpack(&self.packed, self.words);
+        let frames = unpack(&self.packed, self.words as usize);
+        let at = self.base.wrapping_sub(self.len());
         // SAFETY: whoever made it hibernate has promised that the stack is still there, and that
         // nothing uses it.
-        unsafe { copy(frames.as_ptr().cast(), self.at, self.len()) };
+        unsafe { copy(frames.as_ptr().cast(), at, self.len()) };
         Ok(())
     }
 
     /// How many bytes the frames took on the stack.
     pub fn len(&self) -> usize {
-        self.words * 8
+        self.words as usize * 8
     }
 
     /// Whether there are none: never.

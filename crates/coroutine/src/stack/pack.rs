@@ -1,18 +1,20 @@
 //! Frames take less than half of their size when they are written down in fewer bytes: they are
-//! zeros, small numbers, and addresses of few kinds, of which the upper halves are the same.
+//! zeros, small numbers, what has been moved from frame to frame, and addresses of few kinds, of
+//! which the upper halves are the same.
 //!
 //! ```text
 //!    a byte of two tags, what the first stands for, what the second stands for, and so on
 //! ```
 
-/// How a word is written; a lower half whose upper half was seen before has one of the tags after
-/// these.
+/// How a word is written: not at all, its lowest bytes, all of it, or how many words before it was
+/// the same one. A lower half whose upper half was seen before has one of the tags after these.
 const ZERO: u8 = 0;
 const BYTE: u8 = 1;
 const SHORT: u8 = 2;
 const LOWER: u8 = 3;
 const WHOLE: u8 = 4;
-const SEEN: u8 = 5;
+const SAME: u8 = 5;
+const SEEN: u8 = 6;
 
 /// The upper halves of the words that were written whole last.
 #[derive(Default)]
@@ -32,14 +34,37 @@ impl Uppers {
     }
 }
 
+/// Where words were found last, by a part of their bits.
+struct Places([u16; 256]);
+
+impl Places {
+    /// How many words before `index` the same was found, if it is not too far; notes this one.
+    fn distance(&mut self, words: &[u64], index: usize) -> Option<u8> {
+        let bits = words[index].wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let place = &mut self.0[bits as usize];
+        let before = usize::from(std::mem::replace(place, index as u16));
+        // What is wrong for a long stack or because nothing was noted is found to be different.
+        let is_same = before < index && words[before] == words[index];
+        u8::try_from(index - before.min(index)).ok().filter(|_| is_same)
+    }
+}
+
 /// Writes `words` down in fewer bytes.
 pub(super) fn pack(words: &[u64]) -> Box<[u8]> {
     let mut uppers = Uppers::default();
+    let mut places = Places([0; 256]);
     let mut packed = Vec::with_capacity(words.len() * 8);
-    for pair in words.chunks(2) {
+    for (pair_index, pair) in words.chunks(2).enumerate() {
         let tags_at = packed.len();
         packed.push(0);
         for (index, &word) in pair.iter().enumerate() {
+            if word > 0xffff
+                && let Some(distance) = places.distance(words, 2 * pair_index + index)
+            {
+                packed[tags_at] |= SAME << (4 * index);
+                packed.push(distance);
+                continue;
+            }
             let (tag, len) = match (word >> 32) as u32 {
                 0 => match word {
                     0 => (ZERO, 0),
@@ -72,7 +97,7 @@ pub(super) fn unpack(mut packed: &[u8], count: usize) -> Vec<u64> {
             let tag = tags >> (4 * index) & 0xf;
             let len = match tag {
                 ZERO => 0,
-                BYTE => 1,
+                BYTE | SAME => 1,
                 SHORT => 2,
                 WHOLE => 8,
                 _ => 4,
@@ -84,6 +109,7 @@ pub(super) fn unpack(mut packed: &[u8], count: usize) -> Vec<u64> {
             let mut word = u64::from_le_bytes(bytes);
             match tag {
                 WHOLE => uppers.note((word >> 32) as u32),
+                SAME => word = words[words.len() - word as usize],
                 SEEN.. => word |= u64::from(uppers.seen[usize::from(tag - SEEN)]) << 32,
                 _ => {}
             }
