@@ -12,7 +12,7 @@
 //!   (Transport: Tcp,        a request    does, made anew  and shares (BaseServer:
 //!    Udp, UnixStream,       (MixIn:      for each one     verify_request,
 //!    UnixDatagram)          Threading,   (StreamRequest-  handle_error, ... and
-//!                           Forking, ..)  Handler, ...)   Python's `self.server`)
+//!                           Coroutine..)  Handler, ...)   Python's `self.server`)
 //! ```
 //!
 //! The familiar names are aliases, so changing one word changes the dispatch:
@@ -40,15 +40,23 @@
 //! # }
 //! ```
 //!
-//! | | one at a time | a thread each | a process each |
-//! |---|---|---|---|
-//! | TCP | [`TcpServer`] | [`ThreadingTcpServer`] | [`ForkingTcpServer`] |
-//! | UDP | [`UdpServer`] | [`ThreadingUdpServer`] | [`ForkingUdpServer`] |
-//! | Unix stream | [`UnixStreamServer`] | [`ThreadingUnixStreamServer`] | [`ForkingUnixStreamServer`] |
-//! | Unix datagram | [`UnixDatagramServer`] | [`ThreadingUnixDatagramServer`] | [`ForkingUnixDatagramServer`] |
+//! | | one at a time | a thread each | a process each | a coroutine each |
+//! |---|---|---|---|---|
+//! | TCP | [`TcpServer`] | [`ThreadingTcpServer`] | [`ForkingTcpServer`] | [`CoroutineTcpServer`] |
+//! | UDP | [`UdpServer`] | [`ThreadingUdpServer`] | [`ForkingUdpServer`] | [`CoroutineUdpServer`] |
+//! | Unix stream | [`UnixStreamServer`] | [`ThreadingUnixStreamServer`] | [`ForkingUnixStreamServer`] | [`CoroutineUnixStreamServer`] |
+//! | Unix datagram | [`UnixDatagramServer`] | [`ThreadingUnixDatagramServer`] | [`ForkingUnixDatagramServer`] | [`CoroutineUnixDatagramServer`] |
 //!
-//! A handler implements [`StreamRequestHandler`], [`DatagramRequestHandler`] or
-//! [`BaseRequestHandler`]. What Python overrides in a subclass of a server is in [`BaseServer`]
+//! Over datagrams there are servers of [sessions](manual::sessions) too: one handler for all that a
+//! peer sends.
+//!
+//! A [coroutine](manual::coroutines) is a stack of its own for the same blocking code, on a thread that
+//! it shares with thousands of others: where one would wait, another runs. [`sleep`], [`spawn`],
+//! [`sync`], [`net`] and [`blocking`](fn@blocking) park there, and block on a thread. They come with
+//! the feature `coroutine`, which is on by default.
+//!
+//! A handler implements [`StreamRequestHandler`], [`DatagramRequestHandler`],
+//! [`SessionRequestHandler`] or [`BaseRequestHandler`]. What Python overrides in a subclass of a server is in [`BaseServer`]
 //! (hooks and shared state), in [`transport::Transport`] (the socket) and in [`mixin::MixIn`]
 //! (who runs a request); all three are open to implementations of yours. The [`manual`] says how
 //! to come from Python, how to choose, how to stop, and why the defaults are what they are.
