@@ -19,10 +19,11 @@ What a request costs a server: CPU time, ours beside the peers.
     bench parked COUNT SECONDS       so many coroutines, asleep for so long
     bench servers                    every server, and whether it can run here
 
-    --short             fewer requests, 2 repetitions: everything in less than five minutes
+    --short             fewer requests, 2 repetitions: everything in some five minutes
     --repeat N          repetitions [5]
     --only A,B          only these loads: echo, pipelined, line, fork, workers, udp, idle,
-                        shutdown, parked, or one such as echo-64
+                        shutdown, parked, or one such as echo-64;
+                        `clients`: redis, http
     --servers A,B       only these servers
     --write FOLDER      the report into FOLDER/RESULTS.md, plots into FOLDER/plots
     --check             end with status 1 when a target is missed
