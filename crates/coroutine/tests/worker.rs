@@ -19,6 +19,12 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs a test on each of the reactors.
 fn on_each(code: impl Fn() + Clone + 'static) {
+    // Others of this binary look for what is left.
+    let _alone = testkit::alone();
+    run_on_each(code);
+}
+
+fn run_on_each(code: impl Fn() + Clone + 'static) {
     for backend in [Backend::Epoll, Backend::IoUring] {
         let mut config = Config::default();
         config.backend = backend;
@@ -241,6 +247,7 @@ fn a_parked_coroutine_is_woken_from_another_thread() {
 
 #[test]
 fn many_clients_are_echoed_on_one_thread() {
+    let _alone = testkit::alone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let clients = std::thread::spawn(move || {
@@ -258,7 +265,7 @@ fn many_clients_are_echoed_on_one_thread() {
         }
     });
     let listener = Arc::new(listener);
-    on_each(move || {
+    run_on_each(move || {
         let listener = Arc::clone(&listener);
         let listening = io::Listening::new(listener.as_fd(), false).unwrap();
         let parker = Parker::new();

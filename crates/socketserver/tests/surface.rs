@@ -5,10 +5,11 @@
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use socketserver::mixin::{Forking, Synchronous, Threading};
+use socketserver::mixin::{Coroutine, Forking, Synchronous, Threading};
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
-    BaseServer, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
+    BaseServer, CoroutineTcpServer, CoroutineUdpServer, CoroutineUnixDatagramServer,
+    CoroutineUnixStreamServer, ForkingTcpServer, ForkingUdpServer, ForkingUnixDatagramServer,
     ForkingUnixStreamServer, Outcome, Server, StreamRequest, TcpServer, ThreadingTcpServer,
     ThreadingUdpServer, ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UdpServer,
     UnixDatagramServer, UnixStreamServer, handler_fn,
@@ -30,7 +31,7 @@ impl<T: socketserver::transport::Transport, M, H, S> Parts for Server<T, M, H, S
 /// Compiles if the server `A` is made of these parts.
 fn is<A: Parts<Of = (T, M, H, S)>, T, M>() {}
 
-/// A1, A2: four transports by three mix-ins, and each name says which.
+/// A1, A2: four transports by four mix-ins, and each name says which.
 #[test]
 fn a_servers_name_says_its_transport_and_its_mixin() {
     is::<TcpServer<H, S>, Tcp, Synchronous>();
@@ -45,6 +46,10 @@ fn a_servers_name_says_its_transport_and_its_mixin() {
     is::<ForkingUdpServer<H, S>, Udp, Forking>();
     is::<ForkingUnixStreamServer<H, S>, UnixStream, Forking>();
     is::<ForkingUnixDatagramServer<H, S>, UnixDatagram, Forking>();
+    is::<CoroutineTcpServer<H, S>, Tcp, Coroutine>();
+    is::<CoroutineUdpServer<H, S>, Udp, Coroutine>();
+    is::<CoroutineUnixStreamServer<H, S>, UnixStream, Coroutine>();
+    is::<CoroutineUnixDatagramServer<H, S>, UnixDatagram, Coroutine>();
 }
 
 /// A7: a Unix server has the settings of the others, with the same values.

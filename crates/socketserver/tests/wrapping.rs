@@ -79,7 +79,7 @@ impl mixin::Wrap for Counted {
 /// the defaults: it listens, answers, protects the reply, gives up its threads and children.
 #[test]
 fn what_a_wrapper_does_not_override_is_what_it_wraps() {
-    for name in ["synchronous", "threading", "forking"] {
+    for name in ["synchronous", "threading", "forking", "coroutine"] {
         let _alone = alone();
         let mut inner: AnyMixIn = name.parse().unwrap();
         if let AnyMixIn::Forking(Forking { allow_threads, .. }) = &mut inner {

@@ -34,8 +34,25 @@ impl Process {
     ///
     /// When it cannot be started.
     pub fn of_test(name: &str, role: &str) -> Self {
+        Self::of_test_under(&[], name, role)
+    }
+
+    /// As [`of_test`](Self::of_test), by way of a program that runs another: its name, and the
+    /// arguments that come before the other's.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn of_test_under(runner: &[&str], name: &str, role: &str) -> Self {
         let begun = std::env::current_exe().and_then(|binary| {
-            let mut command = Command::new(binary);
+            let mut command = match runner {
+                [] => Command::new(binary),
+                [program, arguments @ ..] => {
+                    let mut command = Command::new(program);
+                    command.args(arguments).arg(binary);
+                    command
+                }
+            };
             command.args(["--exact", name, "--nocapture", "--test-threads=1"]);
             Self::start(command.env(ROLE, role))
         });

@@ -31,9 +31,13 @@ fn test_all() {
         .collect();
     let mut expected = BTreeSet::new();
     for transport in ["Tcp", "Udp", "UnixStream", "UnixDatagram"] {
-        for mixin in ["", "Threading", "Forking"] {
+        for mixin in ["", "Threading", "Forking", "Coroutine"] {
             expected.insert(format!("{mixin}{transport}Server"));
         }
+    }
+    // What Python has no word for.
+    for transport in ["Udp", "UnixDatagram"] {
+        expected.insert(format!("Coroutine{transport}SessionServer"));
     }
     let expected: BTreeSet<_> = expected.iter().map(String::as_str).collect();
     assert_eq!(defined, expected);

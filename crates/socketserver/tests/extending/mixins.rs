@@ -244,9 +244,12 @@ fn a_request_that_a_mixin_panics_over_is_closed() {
 #[test]
 fn a_mixin_is_chosen_by_its_name() {
     let _alone = testkit::alone();
-    for (name, is_concurrent, forks) in
-        [("synchronous", false, false), ("threading", true, false), ("forking", true, true)]
-    {
+    for (name, is_concurrent, forks) in [
+        ("synchronous", false, false),
+        ("threading", true, false),
+        ("forking", true, true),
+        ("coroutine", true, false),
+    ] {
         let mut mixin: AnyMixIn = name.parse().unwrap();
         if let AnyMixIn::Forking(forking) = &mut mixin {
             forking.allow_threads = true;

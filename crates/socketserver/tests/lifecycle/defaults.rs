@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use socketserver::mixin::{AnyMixIn, Forking, Threading};
+use socketserver::mixin::{AnyMixIn, Backend, Coroutine, Forking, Threading};
 use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{
     HandlerFn, Result, StreamRequest, StreamRequestHandler, TcpServer, UdpServer, WriteMode,
@@ -65,6 +65,12 @@ fn mixins_wait_for_their_requests_and_have_limits() {
     assert_eq!((forking.max_children, forking.block_on_close), (40, true));
     assert!(!forking.allow_threads && forking.active_children().is_empty());
     assert!(matches!(AnyMixIn::default(), AnyMixIn::Synchronous(_)));
+    let coroutine = Coroutine::default();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!((coroutine.workers, coroutine.coroutines()), (cores, 0));
+    assert_eq!((coroutine.stack_size, coroutine.max_coroutines), (256 * 1024, 100_000));
+    assert_eq!((coroutine.hibernate_after, coroutine.backend), (None, Backend::Auto));
+    assert!(coroutine.block_on_close);
 }
 
 /// A10.
@@ -78,7 +84,7 @@ fn a_stream_handler_reads_ahead_and_writes_at_once() {
     }
     let plain = Plain;
     assert_eq!(plain.rbufsize(), 8192);
-    assert_eq!(plain.wbufsize(), WriteMode::Unbuffered);
+    assert_eq!(plain.wbufsize(), WriteMode::Auto, "at once, except on a coroutine");
     assert_eq!(plain.timeout(), None);
     assert!(!plain.disable_nagle_algorithm());
 }

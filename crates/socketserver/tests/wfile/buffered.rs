@@ -113,5 +113,5 @@ fn a_mode_can_be_made_of_pythons_wbufsize() {
     let _alone = alone();
     assert_eq!(WriteMode::from(0), Unbuffered);
     assert_eq!(WriteMode::from(4096), Buffered(4096));
-    assert_eq!(WriteMode::default(), Unbuffered);
+    assert_eq!(WriteMode::default(), WriteMode::Auto, "0, except on a coroutine");
 }
