@@ -108,7 +108,7 @@ fn compare(options: &Options) -> Result<ExitCode> {
     let is_real = options.command == Command::Clients;
     let results = if is_real { real::all(&runs) } else { runs.all()? };
     drop(runs);
-    let report = Report::new(&results, options.write.is_some());
+    let report = Report::new(&results, options.write.is_some(), !options.servers.is_empty());
     if report.markdown.is_empty() {
         return Err(format!("no load is named {:?}; see `bench help`", options.only).into());
     }

@@ -20,14 +20,15 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// With `plots`, each section shows the plot of its name.
-    pub(crate) fn new(results: &Results, plots: bool) -> Self {
+    /// With `plots`, each section shows the plot of its name. With `chosen`, only some servers were
+    /// to take part, and the targets of the others are left out.
+    pub(crate) fn new(results: &Results, plots: bool, chosen: bool) -> Self {
         let mut report = Self { markdown: String::new(), missed: 0 };
         let has_loop = |case: &CaseResult| case.servers.iter().any(|s| s.server == "epoll-loop");
         if plots && results.cases.iter().any(has_loop) {
             report.line("![All loads at a glance](plots/overview.svg)\n");
         }
-        report.ratios(&results.cases);
+        report.ratios(&results.cases, chosen);
         for result in results.cases.iter().filter(|result| !result.servers.is_empty()) {
             report.section(result.title, result.name, plots);
             report.costs(result);
@@ -81,7 +82,7 @@ impl Report {
         self.line("");
     }
 
-    fn ratios(&mut self, cases: &[CaseResult]) {
+    fn ratios(&mut self, cases: &[CaseResult], chosen: bool) {
         let mut lines = Vec::new();
         for CaseResult { name, comparisons, servers, .. } in cases {
             let cpu =
@@ -93,6 +94,9 @@ impl Report {
                         .and_then(|(ours, peer)| Spread::of_pairs(ours, peer)),
                     None => cpu(ours).and_then(|ours| Spread::of(ours.iter().copied())),
                 };
+                if figure.is_none() && chosen {
+                    continue;
+                }
                 let unit = if peer.is_some() { "" } else { " µs" };
                 let (target, verdict) =
                     self.judge(*target, figure.map(|figure| figure.median), unit);
