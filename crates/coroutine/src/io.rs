@@ -280,6 +280,14 @@ pub fn release(fd: RawFd) {
     }
 }
 
+/// Closes a descriptor: `close(2)`, perhaps together with other things at the end of the turn.
+pub fn close(fd: OwnedFd) {
+    match Worker::current() {
+        Some(worker) => worker.reactor.borrow_mut().close(fd),
+        None => drop(fd),
+    }
+}
+
 /// Limits how long one operation on an [adopted](adopt) socket may wait; `None` for ever, the
 /// default. Of any other socket it does nothing.
 pub fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) {

@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::time::Instant;
 
 use crate::hibernate::Idle;
-use crate::timer::Timers;
+use crate::timer::{Moment, Timers};
 
 /// Names a coroutine of one worker; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,9 +69,9 @@ struct Slot<C> {
     is_listed: bool,
     /// In which epoch it began to wait.
     since: u32,
-    deadline: Option<Instant>,
+    deadline: Option<Moment>,
     /// When the earliest of its entries among the timers is due.
-    armed: Option<Instant>,
+    armed: Option<Moment>,
     /// Not here while it runs; and no longer, when the slot is free.
     coroutine: Option<C>,
 }
@@ -93,7 +93,7 @@ impl<C> Scheduler<C> {
             slots: Vec::new(),
             free: Vec::new(),
             ready: VecDeque::new(),
-            timers: Timers::default(),
+            timers: Timers::new(),
             idle: watches_idle.then(Idle::default),
         }
     }
@@ -198,6 +198,7 @@ impl<C> Scheduler<C> {
             return false;
         }
         slot.state = State::Waiting;
+        let deadline = deadline.map(|deadline| self.timers.moment(deadline));
         slot.deadline = deadline;
         if let Some(idle) = &mut self.idle {
             slot.since = idle.epoch();
@@ -294,10 +295,10 @@ impl<C> Scheduler<C> {
 
     /// Lets those go on whose deadline has come, some at a time.
     pub(crate) fn expire(&mut self) {
-        if self.timers.next().is_none() {
+        if self.timers.is_empty() {
             return;
         }
-        let now = Instant::now();
+        let now = self.timers.moment(Instant::now());
         for _ in 0..EXPIRING {
             let Some((at, id)) = self.timers.pop(now) else { return };
             let Some(slot) = slot(&mut self.slots, id) else { continue };

@@ -79,6 +79,14 @@ impl Reactor {
         delegate!(self, reactor => reactor.release(fd));
     }
 
+    /// Closes a descriptor, which is to be released before another is opened.
+    pub(crate) fn close(&mut self, fd: OwnedFd) {
+        match self {
+            Self::Epoll(_) => drop(fd),
+            Self::Uring(uring) => uring.close(fd),
+        }
+    }
+
     /// How long one operation on an adopted descriptor may wait; `None` if it is not adopted.
     pub(crate) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {
         delegate!(self, reactor => reactor.timeout(fd))

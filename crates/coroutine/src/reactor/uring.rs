@@ -127,6 +127,10 @@ impl Uring {
         self.sockets.free(index(fd));
     }
 
+    pub(super) fn close(&mut self, fd: OwnedFd) {
+        self.ring.close(fd);
+    }
+
     pub(super) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {
         self.socket(fd).map(|socket| socket.timeout)
     }

@@ -109,9 +109,13 @@ impl Transport for UnixStream {
     }
 
     fn close_request(&self, request: Arc<net::UnixStream>) {
-        // A handler has kept the connection, so this does not close it.
-        if Arc::strong_count(&request) > 1 && is_at_end(request.as_fd()) {
-            let _ = request.shutdown(Shutdown::Write);
+        match Arc::try_unwrap(request) {
+            Ok(request) => wait::close(request.into()),
+            // A handler has kept the connection, so this does not close it.
+            Err(request) if is_at_end(request.as_fd()) => {
+                let _ = request.shutdown(Shutdown::Write);
+            }
+            Err(_) => {}
         }
     }
 

@@ -22,6 +22,10 @@ pub(crate) fn adopt(_: BorrowedFd<'_>) {}
 
 pub(crate) fn release(_: RawFd) {}
 
+pub(crate) fn close(fd: OwnedFd) {
+    drop(fd);
+}
+
 pub(crate) fn set_timeout(_: BorrowedFd<'_>, _: Option<Duration>) {}
 
 pub(crate) fn is_at_end(_: BorrowedFd<'_>) -> bool {
