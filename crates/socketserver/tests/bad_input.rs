@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
+mod common;
 #[path = "bad_input/crowds.rs"]
 mod crowds;
 #[path = "bad_input/mixture.rs"]

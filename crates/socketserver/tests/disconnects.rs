@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
+mod common;
 mod noting;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use socketserver::{
 };
 use testkit::{DEADLINE, Gate, Trace, alone, socket_path};
 
+use crate::common::{EpollTcpServer, IoUringTcpServer};
 use crate::noting::{Noting, apart, connect, run_apart, stop};
 
 type Request<'a> = StreamRequest<'a, Noting>;
@@ -105,6 +107,8 @@ fn a_client_that_resets_in_the_middle_is_told_as_a_disconnect_and_the_next_is_se
     }
     check!(TcpServer);
     check!(ThreadingTcpServer);
+    check!(EpollTcpServer);
+    check!(IoUringTcpServer);
 }
 
 /// B26: an end in the middle of a message. An end between lines is none.

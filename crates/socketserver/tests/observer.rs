@@ -4,6 +4,7 @@
 
 #[path = "observer/accepting.rs"]
 mod accepting;
+mod common;
 mod noting;
 #[path = "observer/requests.rs"]
 mod requests;

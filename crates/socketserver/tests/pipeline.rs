@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
+mod common;
 #[path = "pipeline/errors.rs"]
 mod errors;
 #[path = "pipeline/get_request.rs"]

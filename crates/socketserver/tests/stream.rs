@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test shall fail the test")]
 
+mod common;
 #[path = "stream/ending.rs"]
 mod ending;
 #[path = "stream/lingering.rs"]

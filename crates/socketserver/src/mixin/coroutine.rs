@@ -4,6 +4,7 @@ mod running;
 use std::io;
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Coroutine {
     /// Whether closing the server waits for the requests that run. On by default.
     pub block_on_close: bool,
     running: Mutex<Option<Arc<Running>>>,
+    /// A loop has the workers take requests.
+    is_accepting: AtomicBool,
     room: OnceLock<Arc<Waker>>,
 }
 
@@ -61,6 +64,7 @@ impl Default for Coroutine {
             backend: config.backend,
             block_on_close: true,
             running: Mutex::default(),
+            is_accepting: AtomicBool::new(false),
             room: OnceLock::new(),
         }
     }
@@ -121,11 +125,17 @@ where
     }
 
     fn start_accepting(&self, acceptor: &P::Acceptor) -> io::Result<bool> {
-        self.start()?.start_accepting::<P>(acceptor);
+        let running = self.start()?;
+        // The workers serve one loop; another that runs at the same time takes requests itself.
+        if self.is_accepting.swap(true, Ordering::SeqCst) {
+            return Ok(false);
+        }
+        running.start_accepting::<P>(acceptor);
         Ok(true)
     }
 
     fn stop_accepting(&self) {
+        self.is_accepting.store(false, Ordering::SeqCst);
         if let Some(running) = &*self.running() {
             running.stop_accepting();
         }

@@ -11,7 +11,7 @@ use socketserver::transport::{Tcp, Udp, UnixStream};
 use socketserver::{Address, BaseServer, Outcome, StreamRequest, TcpServer, handler_fn};
 use testkit::{Connect, DEADLINE, Trace, eventually};
 
-use crate::common::{Mix, Wire, bound, serve};
+use crate::common::{CoroutineEpoll, CoroutineIoUring, Mix, Wire, bound, serve};
 
 /// B6: a client that another loop has taken is not waited for.
 fn two_loops_do_not_wait_for_each_other<T: Wire, M: Mix<T>>() {
@@ -44,6 +44,15 @@ fn two_loops_on_one_listener_do_not_wait_for_each_other() {
     two_loops_do_not_wait_for_each_other::<Tcp, Synchronous>();
     two_loops_do_not_wait_for_each_other::<UnixStream, Threading>();
     two_loops_do_not_wait_for_each_other::<Udp, Synchronous>();
+}
+
+/// B6: with coroutines, which take the requests of all loops.
+#[test]
+fn two_loops_of_a_coroutine_server_do_not_wait_for_each_other() {
+    two_loops_do_not_wait_for_each_other::<Tcp, CoroutineEpoll>();
+    two_loops_do_not_wait_for_each_other::<Tcp, CoroutineIoUring>();
+    two_loops_do_not_wait_for_each_other::<Udp, CoroutineEpoll>();
+    two_loops_do_not_wait_for_each_other::<Udp, CoroutineIoUring>();
 }
 
 /// B6, B10: while one is busy the other serves.
@@ -128,6 +137,8 @@ fn a_refused_client_that_still_sends_holds_nobody_up() {
     a_refused_client_holds_nobody_up::<Tcp, Synchronous>(|tcp| tcp.linger = a_minute);
     a_refused_client_holds_nobody_up::<Tcp, Threading>(|tcp| tcp.linger = a_minute);
     a_refused_client_holds_nobody_up::<UnixStream, Threading>(|unix| unix.linger = a_minute);
+    a_refused_client_holds_nobody_up::<Tcp, CoroutineEpoll>(|tcp| tcp.linger = a_minute);
+    a_refused_client_holds_nobody_up::<Tcp, CoroutineIoUring>(|tcp| tcp.linger = a_minute);
 }
 
 /// A44, B24: what `verify_request` has written to a client that it refuses arrives.

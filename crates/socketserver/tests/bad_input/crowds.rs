@@ -7,6 +7,9 @@ use socketserver::{Address, TcpServer, ThreadingTcpServer, ThreadingUnixStreamSe
 use testkit::{alone, descriptors, eventually, socket_path, threads};
 
 use crate::Echo;
+use crate::common::{
+    EpollTcpServer, EpollUnixStreamServer, IoUringTcpServer, IoUringUnixStreamServer,
+};
 use crate::noting::{connect, stop};
 
 /// How much memory this process has in use, in bytes.
@@ -63,8 +66,12 @@ fn ten_thousand_clients_one_after_another_leak_nothing() {
         };
     }
     check!(ThreadingTcpServer, "127.0.0.1:0");
+    check!(EpollTcpServer, "127.0.0.1:0");
+    check!(IoUringTcpServer, "127.0.0.1:0");
     check!(TcpServer, "127.0.0.1:0");
     check!(ThreadingUnixStreamServer, &path);
+    check!(EpollUnixStreamServer, &path);
+    check!(IoUringUnixStreamServer, &path);
 }
 
 /// Every one of them gets its own replies, with a thread for each and with far fewer.

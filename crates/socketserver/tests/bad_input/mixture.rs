@@ -8,6 +8,9 @@ use socketserver::{
 use testkit::{Client, alone, eventually, socket_path, within_deadline};
 
 use crate::Echo;
+use crate::common::{
+    EpollTcpServer, EpollUnixStreamServer, IoUringTcpServer, IoUringUnixStreamServer,
+};
 use crate::noting::{Noting, connect, stop};
 
 /// What a client does, and then is gone or is kept.
@@ -89,7 +92,11 @@ fn after_bad_clients_of_every_kind_the_next_is_served() {
         };
     }
     check!(ThreadingTcpServer, "127.0.0.1:0");
+    check!(EpollTcpServer, "127.0.0.1:0");
+    check!(IoUringTcpServer, "127.0.0.1:0");
     check!(ThreadingUnixStreamServer, &path);
+    check!(EpollUnixStreamServer, &path);
+    check!(IoUringUnixStreamServer, &path);
     check!(TcpServer, "127.0.0.1:0");
     check!(UnixStreamServer, &path);
 }

@@ -7,6 +7,9 @@ use socketserver::{TcpServer, ThreadingTcpServer, ThreadingUnixStreamServer};
 use testkit::{Client, DEADLINE, alone, eventually, socket_path, within_deadline};
 
 use crate::Echo;
+use crate::common::{
+    EpollTcpServer, EpollUnixStreamServer, IoUringTcpServer, IoUringUnixStreamServer,
+};
 use crate::noting::{Noting, connect, stop};
 
 const MIB: usize = 1024 * 1024;
@@ -115,7 +118,11 @@ fn a_client_that_connects_and_says_nothing_does_not_stop_a_threading_server() {
         };
     }
     check!(ThreadingTcpServer, "127.0.0.1:0");
+    check!(EpollTcpServer, "127.0.0.1:0");
+    check!(IoUringTcpServer, "127.0.0.1:0");
     check!(ThreadingUnixStreamServer, &path);
+    check!(EpollUnixStreamServer, &path);
+    check!(IoUringUnixStreamServer, &path);
 }
 
 /// A88: and is let go of after its handler's timeout, on a server with one thread too.

@@ -10,7 +10,9 @@ use socketserver::transport::{Kind, ServerBind, Tcp, Tombstone, Transport, Udp, 
 use socketserver::{Address, Builder, Server, TcpServer, handler_fn};
 use testkit::{DEADLINE, Gate, Trace};
 
-use crate::common::{Hooks, Mix, Place, Script, Wire, bound, serve};
+use crate::common::{
+    CoroutineEpoll, CoroutineIoUring, Hooks, Mix, Place, Script, Wire, bound, serve,
+};
 
 /// A transport that is held up when it has taken a request and not yet handed it on.
 struct Slow<T> {
@@ -114,6 +116,13 @@ fn a_request_that_is_being_taken_is_waited_for_by_a_threading_server() {
 
 /// B44.
 #[test]
+fn a_request_that_is_being_taken_is_waited_for_by_a_coroutine_server() {
+    a_request_at_hand_is_waited_for::<CoroutineEpoll>();
+    a_request_at_hand_is_waited_for::<CoroutineIoUring>();
+}
+
+/// B44.
+#[test]
 fn a_request_that_is_being_taken_is_waited_for_by_a_forking_server() {
     a_request_at_hand_is_waited_for::<Forking>();
 }
@@ -154,6 +163,15 @@ fn a_close_may_fall_anywhere_in_a_tcp_servers_life() {
 
 /// B44.
 #[test]
+fn a_close_may_fall_anywhere_in_a_coroutine_servers_life() {
+    a_close_falls_anywhere::<Tcp, CoroutineEpoll>();
+    a_close_falls_anywhere::<Tcp, CoroutineIoUring>();
+    a_close_falls_anywhere::<UnixStream, CoroutineEpoll>();
+    a_close_falls_anywhere::<UnixStream, CoroutineIoUring>();
+}
+
+/// B44.
+#[test]
 fn a_close_may_fall_anywhere_in_a_forking_servers_life() {
     a_close_falls_anywhere::<UnixStream, Forking>();
 }
@@ -162,9 +180,15 @@ fn a_close_may_fall_anywhere_in_a_forking_servers_life() {
 /// a client just then.
 #[test]
 fn an_address_is_free_when_its_server_has_been_closed() {
+    its_address_is_free::<Synchronous>();
+    its_address_is_free::<CoroutineEpoll>();
+    its_address_is_free::<CoroutineIoUring>();
+}
+
+fn its_address_is_free<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
     for _ in 0..20 {
-        let server = bound::<Tcp, Synchronous>(|builder| builder);
+        let server = bound::<Tcp, M>(|builder| builder);
         let address = server.server_address().as_inet().unwrap();
         let served = server.while_serving(|| {
             assert_eq!(server.send("echo up").reply().unwrap(), "up");
@@ -180,9 +204,15 @@ fn an_address_is_free_when_its_server_has_been_closed() {
 /// A18: all who close at the same time wait, however long, and all are told the same.
 #[test]
 fn several_close_a_server_together() {
+    several_close::<Threading>();
+    several_close::<CoroutineEpoll>();
+    several_close::<CoroutineIoUring>();
+}
+
+fn several_close<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
     for _ in 0..10 {
-        let server = serve::<Tcp, Threading>();
+        let server = serve::<Tcp, M>();
         let mut client = server.hold();
         thread::scope(|scope| {
             let closing: Vec<_> =
@@ -202,8 +232,14 @@ fn several_close_a_server_together() {
 /// B4, B6: several loops end when the server is closed.
 #[test]
 fn a_close_ends_all_loops() {
+    all_loops_end::<Threading>();
+    all_loops_end::<CoroutineEpoll>();
+    all_loops_end::<CoroutineIoUring>();
+}
+
+fn all_loops_end<M: Mix<Udp>>() {
     let _alone = testkit::alone();
-    let server = bound::<Udp, Threading>(|builder| builder);
+    let server = bound::<Udp, M>(|builder| builder);
     thread::scope(|scope| {
         let loops: Vec<_> = (0..3).map(|_| scope.spawn(|| server.serve_forever())).collect();
         assert_eq!(server.send("echo up").reply().unwrap(), "up");

@@ -11,7 +11,7 @@ use socketserver::transport::{Tcp, Udp, UnixStream};
 use socketserver::{StreamRequest, ThreadingTcpServer, handler_fn};
 use testkit::{Connect, DEADLINE, Trace};
 
-use crate::common::{Mix, Wire, bound, serve};
+use crate::common::{CoroutineEpoll, CoroutineIoUring, Mix, Wire, bound, serve};
 
 /// Long enough for a request that ends by itself, and over at once for one that does not.
 const SHORT: Duration = Duration::from_millis(30);
@@ -19,8 +19,14 @@ const SHORT: Duration = Duration::from_millis(30);
 /// A65, B11: those that end in time are counted, and none is cut.
 #[test]
 fn requests_that_end_in_time_are_not_cut() {
+    those_in_time_are_not_cut::<Threading>();
+    those_in_time_are_not_cut::<CoroutineEpoll>();
+    those_in_time_are_not_cut::<CoroutineIoUring>();
+}
+
+fn those_in_time_are_not_cut<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
-    let server = serve::<Tcp, Threading>();
+    let server = serve::<Tcp, M>();
     let mut clients = [server.hold(), server.hold(), server.hold()];
     thread::scope(|scope| {
         let closing = scope.spawn(|| server.drain(Some(DEADLINE)));
@@ -40,8 +46,14 @@ fn requests_that_end_in_time_are_not_cut() {
 /// A65: without a deadline it waits for as long as it takes.
 #[test]
 fn a_close_without_a_deadline_waits() {
+    it_waits::<Threading>();
+    it_waits::<CoroutineEpoll>();
+    it_waits::<CoroutineIoUring>();
+}
+
+fn it_waits<M: Mix<UnixStream>>() {
     let _alone = testkit::alone();
-    let server = serve::<UnixStream, Threading>();
+    let server = serve::<UnixStream, M>();
     let mut client = server.hold();
     thread::scope(|scope| {
         let closing = scope.spawn(|| server.server_close(None));
@@ -79,6 +91,15 @@ fn an_idle_client_of_a_thread_is_cut() {
     idle_clients_are_cut::<UnixStream, Threading>();
 }
 
+/// B11.
+#[test]
+fn an_idle_client_of_a_coroutine_is_cut() {
+    idle_clients_are_cut::<Tcp, CoroutineEpoll>();
+    idle_clients_are_cut::<Tcp, CoroutineIoUring>();
+    idle_clients_are_cut::<UnixStream, CoroutineEpoll>();
+    idle_clients_are_cut::<UnixStream, CoroutineIoUring>();
+}
+
 /// B10, B11: and one of a synchronous server.
 #[test]
 fn an_idle_client_of_the_serving_thread_is_cut() {
@@ -89,10 +110,16 @@ fn an_idle_client_of_the_serving_thread_is_cut() {
 /// B11: the report and the observer say whose requests were cut.
 #[test]
 fn the_caller_is_told_who_was_cut() {
+    who_was_cut_is_told::<Threading>();
+    who_was_cut_is_told::<CoroutineEpoll>();
+    who_was_cut_is_told::<CoroutineIoUring>();
+}
+
+fn who_was_cut_is_told<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
-    let server = bound::<Tcp, Threading>(|builder| {
+    let server = bound::<Tcp, M>(|builder| {
         builder.observer(move |event: &Event<'_>| match event {
             Event::Cut { client_address, .. } => {
                 seen.lock().unwrap().push(format!("cut {client_address}"));
@@ -171,8 +198,14 @@ fn a_handler_that_does_not_look_is_left_and_told() {
 /// A20, B11: a guard that is dropped gives requests a second, and then cuts them.
 #[test]
 fn a_guard_that_is_dropped_cuts_what_does_not_end() {
+    a_dropped_guard_cuts::<Threading>();
+    a_dropped_guard_cuts::<CoroutineEpoll>();
+    a_dropped_guard_cuts::<CoroutineIoUring>();
+}
+
+fn a_dropped_guard_cuts<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
-    let served = serve::<Tcp, Threading>();
+    let served = serve::<Tcp, M>();
     let mut client = served.connect();
     served.server().trace.wait_for("setup");
     drop(served);
@@ -182,8 +215,14 @@ fn a_guard_that_is_dropped_cuts_what_does_not_end() {
 /// B11, B24: a client that still sends when its reply is out holds nobody up who closes.
 #[test]
 fn a_lingering_close_ends_with_the_deadline() {
+    a_lingering_close_ends::<Threading>();
+    a_lingering_close_ends::<CoroutineEpoll>();
+    a_lingering_close_ends::<CoroutineIoUring>();
+}
+
+fn a_lingering_close_ends<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
-    let server = bound::<Tcp, Threading>(|builder| builder.linger(Duration::from_secs(60)));
+    let server = bound::<Tcp, M>(|builder| builder.linger(Duration::from_secs(60)));
     let server = server.spawn();
     let mut client = server.connect();
     client.send("echo bye\nand more that nobody reads").unwrap();
@@ -225,8 +264,14 @@ fn left_alone(set: impl FnOnce(&mut Threading)) {
 /// A18: the hook is called when the socket is closed, before anything is waited for.
 #[test]
 fn the_hook_is_called_before_requests_are_waited_for() {
+    the_hook_comes_first::<Threading>();
+    the_hook_comes_first::<CoroutineEpoll>();
+    the_hook_comes_first::<CoroutineIoUring>();
+}
+
+fn the_hook_comes_first<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
-    let server = serve::<Tcp, Threading>();
+    let server = serve::<Tcp, M>();
     let mut client = server.hold();
     thread::scope(|scope| {
         let closing = scope.spawn(|| server.drain(Some(DEADLINE)));

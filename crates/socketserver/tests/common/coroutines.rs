@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use socketserver::mixin::{Backend, Coroutine, MixIn, PendingRequest, Unprocessed};
-use socketserver::transport::Transport;
-use socketserver::{Address, BaseServer, Pending};
+use socketserver::transport::{Tcp, Transport, Udp, UnixStream};
+use socketserver::{Address, BaseServer, Pending, Server};
 
 use super::{Hooks, Mix};
 
@@ -92,12 +92,21 @@ where
     const FORKS: bool = false;
 }
 
+/// Servers that run each request on a coroutine, by epoll.
+pub(crate) type EpollTcpServer<H, S = ()> = Server<Tcp, CoroutineEpoll, H, S>;
+pub(crate) type EpollUdpServer<H, S = ()> = Server<Udp, CoroutineEpoll, H, S>;
+pub(crate) type EpollUnixStreamServer<H, S = ()> = Server<UnixStream, CoroutineEpoll, H, S>;
+/// And by io_uring.
+pub(crate) type IoUringTcpServer<H, S = ()> = Server<Tcp, CoroutineIoUring, H, S>;
+pub(crate) type IoUringUdpServer<H, S = ()> = Server<Udp, CoroutineIoUring, H, S>;
+pub(crate) type IoUringUnixStreamServer<H, S = ()> = Server<UnixStream, CoroutineIoUring, H, S>;
+
 backend!(CoroutineEpoll Epoll);
 backend!(CoroutineIoUring IoUring);
 
 /// With the state of the tests each of them is one, or the tests would not be made.
 const _: fn() = || {
     fn is_mix<T: Transport, M: Mix<T, Hooks>>() {}
-    is_mix::<socketserver::transport::Tcp, CoroutineEpoll>();
-    is_mix::<socketserver::transport::Tcp, CoroutineIoUring>();
+    is_mix::<Tcp, CoroutineEpoll>();
+    is_mix::<Tcp, CoroutineIoUring>();
 };

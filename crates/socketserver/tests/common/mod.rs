@@ -24,7 +24,10 @@ use socketserver::{
 use testkit::DEADLINE;
 
 pub(crate) use self::caller::Caller;
-pub(crate) use self::coroutines::{CoroutineEpoll, CoroutineIoUring};
+pub(crate) use self::coroutines::{
+    CoroutineEpoll, CoroutineIoUring, EpollTcpServer, EpollUdpServer, EpollUnixStreamServer,
+    IoUringTcpServer, IoUringUdpServer, IoUringUnixStreamServer,
+};
 pub(crate) use self::place::Place;
 pub(crate) use self::script::{Hooks, Script};
 pub(crate) use self::traced::Traced;

@@ -14,6 +14,8 @@ use socketserver::{
 };
 use testkit::{DEADLINE, Trace};
 
+use crate::common::{CoroutineEpoll, CoroutineIoUring};
+
 /// One row: what is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Job {
@@ -153,6 +155,13 @@ fn jobs_are_done_one_after_another() {
 #[test]
 fn jobs_are_done_on_threads() {
     works_off_a_table(Threading::default());
+}
+
+/// A95.
+#[test]
+fn jobs_are_done_on_coroutines() {
+    works_off_a_table(CoroutineEpoll::default());
+    works_off_a_table(CoroutineIoUring::default());
 }
 
 /// A95.

@@ -8,7 +8,7 @@ use socketserver::mixin::{Synchronous, Threading};
 use socketserver::transport::{Tcp, Udp, UnixStream};
 use testkit::DEADLINE;
 
-use crate::common::{Mix, bound};
+use crate::common::{CoroutineEpoll, CoroutineIoUring, Mix, bound};
 
 /// Which of these are readable, of which one will be.
 fn readable<const N: usize>(servers: [&dyn AsFd; N]) -> [bool; N] {
@@ -53,6 +53,13 @@ fn two_synchronous_servers_are_served_by_one_loop() {
 #[test]
 fn two_threading_servers_are_served_by_one_loop() {
     two_servers_in_one_loop::<Threading>();
+}
+
+/// A19.
+#[test]
+fn two_coroutine_servers_are_served_by_one_loop() {
+    two_servers_in_one_loop::<CoroutineEpoll>();
+    two_servers_in_one_loop::<CoroutineIoUring>();
 }
 
 /// A19, B35: several kinds behind one object.

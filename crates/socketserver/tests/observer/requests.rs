@@ -13,6 +13,7 @@ use socketserver::{
 };
 use testkit::{DEADLINE, Gate, Trace, alone, datagram_client, eventually};
 
+use crate::common::{EpollTcpServer, IoUringTcpServer};
 use crate::noting::{connect, stop};
 
 /// An event of a request's, as what and whose.
@@ -120,6 +121,8 @@ fn each_request_is_told_to_start_once_and_to_finish_once() {
             }
             check!(TcpServer);
             check!(ThreadingTcpServer);
+            check!(EpollTcpServer);
+            check!(IoUringTcpServer);
         }
     }
 }

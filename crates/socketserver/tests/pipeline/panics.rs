@@ -14,6 +14,7 @@ use socketserver::{
 };
 use testkit::{DEADLINE, Trace, alone};
 
+use crate::common::{EpollTcpServer, IoUringTcpServer};
 use crate::noting::{Noting, connect, stop, told};
 
 /// Panics in the hook that it is told, once.
@@ -129,6 +130,8 @@ fn a_panic_in_handle_error_closes_the_request_and_the_next_is_served() {
     }
     check!(TcpServer);
     check!(ThreadingTcpServer);
+    check!(EpollTcpServer);
+    check!(IoUringTcpServer);
 }
 
 /// A93, B28.

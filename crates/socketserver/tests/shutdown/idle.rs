@@ -9,7 +9,7 @@ use socketserver::transport::{Tcp, Udp, UnixDatagram, UnixStream};
 use socketserver::{TcpServer, handler_fn};
 use testkit::DEADLINE;
 
-use crate::common::{Mix, Wire, bound};
+use crate::common::{CoroutineEpoll, CoroutineIoUring, Mix, Wire, bound};
 
 /// The serving thread waits without a timeout, so nothing but an event can wake it.
 fn sleeps<T: Wire, M: Mix<T>>() {
@@ -33,6 +33,13 @@ fn an_idle_tcp_server_sleeps() {
 #[test]
 fn an_idle_threading_server_sleeps() {
     sleeps::<UnixStream, Threading>();
+}
+
+/// B1: nor do those wake that take the requests.
+#[test]
+fn an_idle_coroutine_server_sleeps() {
+    sleeps::<Tcp, CoroutineEpoll>();
+    sleeps::<Tcp, CoroutineIoUring>();
 }
 
 /// B1, B15: it does not poll for its children either.

@@ -9,14 +9,22 @@ use socketserver::transport::{Tcp, UnixStream};
 use socketserver::{Outcome, ShutdownHandle, TcpServer};
 use testkit::DEADLINE;
 
-use crate::common::{Hooks, Mix, Place, Script, Wire, bound, serve};
+use crate::common::{
+    CoroutineEpoll, CoroutineIoUring, Hooks, Mix, Place, Script, Wire, bound, serve,
+};
 
 /// A31: CPython's own test: start a loop on a thread, and stop it at once.
 #[test]
 fn a_loop_that_is_stopped_as_it_begins_ends() {
+    ends_as_it_begins::<Synchronous>();
+    ends_as_it_begins::<CoroutineEpoll>();
+    ends_as_it_begins::<CoroutineIoUring>();
+}
+
+fn ends_as_it_begins<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
     for _ in 0..20 {
-        let server = bound::<Tcp, Synchronous>(|builder| builder);
+        let server = bound::<Tcp, M>(|builder| builder);
         thread::scope(|scope| {
             let serving = scope.spawn(|| server.serve_forever());
             server.shutdown();
@@ -29,8 +37,14 @@ fn a_loop_that_is_stopped_as_it_begins_ends() {
 /// A32.
 #[test]
 fn all_who_shut_a_server_down_return() {
+    all_return::<Threading>();
+    all_return::<CoroutineEpoll>();
+    all_return::<CoroutineIoUring>();
+}
+
+fn all_return<M: Mix<Tcp>>() {
     let _alone = testkit::alone();
-    let server = bound::<Tcp, Threading>(|builder| builder);
+    let server = bound::<Tcp, M>(|builder| builder);
     for round in 0..5 {
         thread::scope(|scope| {
             let serving = scope.spawn(|| server.serve_forever());
@@ -70,8 +84,14 @@ fn all_loops_of_a_server_are_stopped() {
 /// B3, B43: however loops and shutdowns fall together, none is lost and none is left over.
 #[test]
 fn no_shutdown_is_left_over_for_the_next_loop() {
+    none_is_left_over::<Synchronous>();
+    none_is_left_over::<CoroutineEpoll>();
+    none_is_left_over::<CoroutineIoUring>();
+}
+
+fn none_is_left_over<M: Mix<UnixStream>>() {
     let _alone = testkit::alone();
-    let server = bound::<UnixStream, Synchronous>(|builder| builder);
+    let server = bound::<UnixStream, M>(|builder| builder);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -129,6 +149,8 @@ fn accepts_nothing_afterwards<T: Wire, M: Mix<T>>() {
 fn nothing_is_accepted_after_a_shutdown() {
     accepts_nothing_afterwards::<Tcp, Synchronous>();
     accepts_nothing_afterwards::<UnixStream, Threading>();
+    accepts_nothing_afterwards::<Tcp, CoroutineEpoll>();
+    accepts_nothing_afterwards::<Tcp, CoroutineIoUring>();
 }
 
 /// A mix-in that shuts its server down when the loop is about to wait.

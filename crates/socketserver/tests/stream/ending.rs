@@ -12,6 +12,9 @@ use socketserver::{
 };
 use testkit::{DEADLINE, alone, socket_path};
 
+use crate::common::{
+    EpollTcpServer, EpollUnixStreamServer, IoUringTcpServer, IoUringUnixStreamServer,
+};
 use crate::noting::{connect, stop};
 
 /// Reads to the client's end, and only then answers.
@@ -38,8 +41,12 @@ fn a_client_that_has_ended_still_gets_its_reply() {
     }
     check!(TcpServer, "127.0.0.1:0");
     check!(ThreadingTcpServer, "127.0.0.1:0");
+    check!(EpollTcpServer, "127.0.0.1:0");
+    check!(IoUringTcpServer, "127.0.0.1:0");
     check!(UnixStreamServer, &path);
     check!(ThreadingUnixStreamServer, &path);
+    check!(EpollUnixStreamServer, &path);
+    check!(IoUringUnixStreamServer, &path);
 }
 
 /// A53: the connection, and a duplicate of its descriptor, are kept; the client sees the end all
@@ -66,6 +73,8 @@ fn the_client_sees_the_end_though_the_handler_keeps_the_connection() {
     }
     check!(TcpServer, "127.0.0.1:0");
     check!(ThreadingTcpServer, "127.0.0.1:0");
+    check!(EpollTcpServer, "127.0.0.1:0");
+    check!(IoUringTcpServer, "127.0.0.1:0");
     check!(UnixStreamServer, &path);
 }
 

@@ -8,6 +8,7 @@ use socketserver::{
 };
 use testkit::{DEADLINE, alone, socket_path};
 
+use crate::common::{EpollTcpServer, IoUringTcpServer};
 use crate::noting::{Noting, connect, stop};
 
 /// Runs a function with a timeout.
@@ -63,6 +64,8 @@ fn a_read_that_takes_too_long_is_timed_out_and_the_next_may_succeed() {
         };
     }
     check!(ThreadingTcpServer, "127.0.0.1:0");
+    check!(EpollTcpServer, "127.0.0.1:0");
+    check!(IoUringTcpServer, "127.0.0.1:0");
     check!(TcpServer, "127.0.0.1:0");
     check!(UnixStreamServer, &path);
 }
