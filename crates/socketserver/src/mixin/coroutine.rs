@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use socketserver_coroutine::Backend;
-use socketserver_coroutine::{Config, Workers};
+use socketserver_coroutine::{Config, Workers, in_coroutine};
 use socketserver_sys::waker::Waker;
 
 use self::running::Running;
@@ -174,6 +174,11 @@ where
         if let Some(running) = running {
             // The loop that has begun this may end later, and then finds nobody to tell.
             running.stop_accepting();
+            // No request is left, but perhaps what one has spawned and not joined; unless it is one
+            // of them that closes, which may be on its way to its own handler.
+            if !in_coroutine() {
+                running.cut();
+            }
             running.stop();
         }
     }

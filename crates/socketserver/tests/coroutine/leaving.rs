@@ -1,10 +1,11 @@
 //! Nothing is left: of connections while the server serves, and of the server when it is closed.
 
 use std::io::{BufRead, Write};
+use std::time::{Duration, Instant};
 
 use socketserver::mixin::{Backend, Coroutine};
 use socketserver::transport::{Tcp, Udp};
-use socketserver::{CoroutineTcpServer, StreamRequest, handler_fn, spawn};
+use socketserver::{CoroutineTcpServer, StreamRequest, handler_fn, sleep, spawn};
 use testkit::{DEADLINE, descriptors, eventually};
 
 use crate::common::{Hooks, Mix, Wire, bound};
@@ -74,6 +75,21 @@ on_each_backend! {
         assert_eq!(client.read_to_end().unwrap(), b"hello");
         assert_eq!(testkit::threads().len(), 2);
         assert!(server.server_close(Some(DEADLINE)));
+        assert_eq!(testkit::threads(), [""; 0]);
+    }
+
+    /// B11: what a handler has spawned and not joined does not make a close last.
+    fn what_was_spawned_ends_with_the_server(backend: Backend) {
+        let handler = handler_fn(|_: &mut StreamRequest<'_>| {
+            drop(spawn(|| sleep(Duration::from_secs(600))));
+            Ok(())
+        });
+        let builder = CoroutineTcpServer::builder(handler).backend(backend).workers(2);
+        let server = builder.bind("127.0.0.1:0").unwrap().spawn().unwrap();
+        assert_eq!(connect(server.server_address()).exchange("").unwrap(), b"");
+        let begun = Instant::now();
+        stop(server);
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
         assert_eq!(testkit::threads(), [""; 0]);
     }
 
