@@ -35,7 +35,7 @@ pub fn recv(
     buf: &mut [u8],
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
-    let Some(worker) = Worker::current() else {
+    let Some(worker) = Worker::here() else {
         return blocking(fd, Interest::Read, timeout, || {
             Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::empty())?.0)
         });
@@ -66,7 +66,7 @@ pub fn recv(
 ///
 /// As [`recv`].
 pub fn input(fd: BorrowedFd<'_>, want: usize, timeout: Option<Duration>) -> io::Result<()> {
-    let Some(worker) = Worker::current() else {
+    let Some(worker) = Worker::here() else {
         return Ok(());
     };
     let adopted = worker.reactor.borrow_mut().timeout(fd.as_raw_fd());
@@ -99,7 +99,7 @@ pub fn input(fd: BorrowedFd<'_>, want: usize, timeout: Option<Duration>) -> io::
 ///
 /// As [`recv`].
 pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Option<usize>> {
-    if let Some(worker) = Worker::current()
+    if let Some(worker) = Worker::here()
         && let Some(id) = worker.running()
     {
         let mut reactor = worker.reactor.borrow_mut();
@@ -130,7 +130,7 @@ pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Option<usize>>
 ///
 /// As [`recv`].
 pub fn send(fd: BorrowedFd<'_>, buf: &[u8], timeout: Option<Duration>) -> io::Result<usize> {
-    let Some(worker) = Worker::current() else {
+    let Some(worker) = Worker::here() else {
         return blocking(fd, Interest::Write, timeout, || {
             Ok(rustix::net::send(fd, buf, SendFlags::NOSIGNAL)?)
         });
@@ -173,8 +173,8 @@ pub fn send(fd: BorrowedFd<'_>, buf: &[u8], timeout: Option<Duration>) -> io::Re
 ///
 /// As [`send`], and those of what was sent so before.
 pub fn send_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<()> {
-    if let Some(worker) = Worker::current()
-        && let Some(timeout) = { worker.reactor.borrow_mut().timeout(fd.as_raw_fd()) }
+    if let Some(worker) = Worker::here()
+        && let Some(timeout) = { worker.reactor.borrow_mut().timeout_behind(fd.as_raw_fd()) }
     {
         let mut waiting = Waiting::new(&worker, fd, Interest::Write, timeout);
         loop {
@@ -207,7 +207,7 @@ pub fn send_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<()> {
 ///
 /// What it failed with; as [`send`].
 pub fn flush(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let Some(worker) = Worker::current() else {
+    let Some(worker) = Worker::here() else {
         return Ok(());
     };
     let adopted = worker.reactor.borrow_mut().timeout(fd.as_raw_fd());
@@ -267,7 +267,7 @@ pub fn wait<const N: usize>(
 /// Only that worker's coroutines should use it meanwhile; all others can, at a higher price. On an
 /// ordinary thread it does nothing.
 pub fn adopt(fd: BorrowedFd<'_>) {
-    if let Some(worker) = Worker::current() {
+    if let Some(worker) = Worker::here() {
         worker.reactor.borrow_mut().adopt(fd.as_raw_fd());
     }
 }
@@ -275,14 +275,14 @@ pub fn adopt(fd: BorrowedFd<'_>) {
 /// Ends what [`adopt`] has begun, by the number alone, for it may be called when the socket has just
 /// been closed; but on the same worker, and before the worker's coroutines run again.
 pub fn release(fd: RawFd) {
-    if let Some(worker) = Worker::current() {
+    if let Some(worker) = Worker::here() {
         worker.reactor.borrow_mut().release(fd);
     }
 }
 
 /// Closes a descriptor: `close(2)`, perhaps together with other things at the end of the turn.
 pub fn close(fd: OwnedFd) {
-    match Worker::current() {
+    match Worker::here() {
         Some(worker) => worker.reactor.borrow_mut().close(fd),
         None => drop(fd),
     }
@@ -291,19 +291,19 @@ pub fn close(fd: OwnedFd) {
 /// Limits how long one operation on an [adopted](adopt) socket may wait; `None` for ever, the
 /// default. Of any other socket it does nothing.
 pub fn set_timeout(fd: BorrowedFd<'_>, timeout: Option<Duration>) {
-    if let Some(worker) = Worker::current() {
+    if let Some(worker) = Worker::here() {
         worker.reactor.borrow_mut().set_timeout(fd.as_raw_fd(), timeout);
     }
 }
 
 /// Whether a [`recv`] of an [adopted](adopt) socket has met the end of the stream.
 pub fn is_at_end(fd: BorrowedFd<'_>) -> bool {
-    Worker::current().is_some_and(|worker| worker.reactor.borrow_mut().is_at_end(fd.as_raw_fd()))
+    Worker::here().is_some_and(|worker| worker.reactor.borrow_mut().is_at_end(fd.as_raw_fd()))
 }
 
 /// One operation on an adopted socket, for as long as it waits.
 struct Waiting<'a> {
-    worker: &'a Rc<Worker>,
+    worker: &'a Worker,
     fd: BorrowedFd<'a>,
     interest: Interest,
     id: Id,
@@ -316,7 +316,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn new(
-        worker: &'a Rc<Worker>,
+        worker: &'a Worker,
         fd: BorrowedFd<'a>,
         interest: Interest,
         timeout: Option<Duration>,
@@ -443,7 +443,7 @@ fn socket_option_timeout(fd: BorrowedFd<'_>, interest: Interest) -> Option<Durat
 /// [watched](Listening) by this worker, and `WouldBlock` if it has not; `None` if the kernel was not
 /// told to, and the caller is to accept.
 pub fn accept(fd: BorrowedFd<'_>) -> Option<io::Result<(OwnedFd, Peer)>> {
-    let worker = Worker::current()?;
+    let worker = Worker::here()?;
     let mut reactor = worker.reactor.borrow_mut();
     reactor.accept(fd)
 }

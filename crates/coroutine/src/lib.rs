@@ -59,6 +59,7 @@ mod chores;
 mod config;
 mod hibernate;
 pub mod io;
+mod mailbox;
 pub mod net;
 mod park;
 mod reactor;

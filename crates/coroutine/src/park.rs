@@ -6,10 +6,10 @@ use std::io;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::mailbox::Token;
 use crate::remote::{Message, Remote};
 use crate::scheduler::{Id, Woken};
 use crate::worker::{Hook, Worker};
@@ -18,20 +18,27 @@ use crate::worker::{Hook, Worker};
 ///
 /// As with [`std::thread::park`] there is one token: an unpark that comes first makes the next
 /// park return at once.
+///
+/// Only who made it may wait, so it stays on its thread:
+///
+/// ```compile_fail
+/// let parker = socketserver_coroutine::Parker::new();
+/// std::thread::spawn(move || parker.park(None));
+/// ```
 #[derive(Debug)]
 pub struct Parker {
-    token: Arc<Token>,
+    shared: Arc<Shared>,
     /// Only who made it may wait.
     not_send: PhantomData<*const ()>,
 }
 
 /// Wakes a [`Parker`], from any thread.
 #[derive(Clone, Debug)]
-pub struct Unparker(Arc<Token>);
+pub struct Unparker(Arc<Shared>);
 
 #[derive(Debug)]
-struct Token {
-    is_set: AtomicBool,
+struct Shared {
+    token: Token,
     owner: Owner,
 }
 
@@ -49,13 +56,13 @@ impl Parker {
             Some(Owner::Coroutine(Arc::clone(worker.remote()), id))
         });
         let owner = coroutine.unwrap_or_else(|| Owner::Thread(thread::current()));
-        let token = Token { is_set: AtomicBool::new(false), owner };
-        Self { token: Arc::new(token), not_send: PhantomData }
+        let shared = Shared { token: Token::new(), owner };
+        Self { shared: Arc::new(shared), not_send: PhantomData }
     }
 
     /// What wakes it.
     pub fn unparker(&self) -> Unparker {
-        Unparker(Arc::clone(&self.token))
+        Unparker(Arc::clone(&self.shared))
     }
 
     /// Waits for the token and takes it.
@@ -79,12 +86,12 @@ impl Parker {
 
     /// Takes the token, if it is there, without waiting.
     pub fn take(&self) -> bool {
-        self.token.is_set.swap(false, Ordering::Acquire)
+        self.shared.token.take()
     }
 
     fn wait(&self, deadline: Option<Instant>, can_be_cut: bool) -> io::Result<()> {
-        if let Owner::Thread(_) = self.token.owner
-            && !self.token.is_set.load(Ordering::Relaxed)
+        if let Owner::Thread(_) = self.shared.owner
+            && !self.shared.token.is_there()
         {
             before_thread_waits();
         }
@@ -95,7 +102,7 @@ impl Parker {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            match &self.token.owner {
+            match &self.shared.owner {
                 Owner::Coroutine(_, id) => {
                     let worker = Worker::current().filter(|worker| worker.running() == Some(*id));
                     let Some(worker) = worker else {
@@ -128,7 +135,7 @@ impl Default for Parker {
 impl Unparker {
     /// Gives the token; the parker's wait, or its next one, returns.
     pub fn unpark(&self) {
-        self.0.is_set.store(true, Ordering::Release);
+        self.0.token.give();
         match &self.0.owner {
             Owner::Thread(thread) => thread.unpark(),
             Owner::Coroutine(remote, id) => {
@@ -216,19 +223,19 @@ pub fn yield_now() {
 
 /// Whether the caller is a coroutine, so that waits park it and do not block the thread.
 pub fn in_coroutine() -> bool {
-    Worker::current().is_some()
+    Worker::here().is_some()
 }
 
 /// Names the coroutine that calls among those of its thread; `None` on an ordinary thread.
 ///
 /// The number is not used again before two thousand million others have had it.
 pub fn current() -> Option<u64> {
-    Worker::current().and_then(|worker| worker.running()).map(Id::to_bits)
+    Worker::here().and_then(|worker| worker.running()).map(Id::to_bits)
 }
 
 /// Whether the coroutine that calls has been cut: its waits fail. Never, on an ordinary thread.
 pub fn is_cut() -> bool {
-    Worker::current().is_some_and(|worker| worker.is_cut())
+    Worker::here().is_some_and(|worker| worker.is_cut())
 }
 
 /// Marks the error of a wait, and the panic of a wait that returns no error, in a coroutine that has

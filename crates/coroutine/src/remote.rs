@@ -1,23 +1,11 @@
 //! What other threads may ask of a worker, and how they wake it.
-//!
-//! ```text
-//!    another thread                     the worker
-//!
-//!    lock, push a message, unlock       asleep = true
-//!    if asleep was true: wake           lock, look for messages, unlock
-//!                                       none: wait for the kernel and for the wake-up
-//!                                       asleep = false
-//! ```
-//!
-//! The lock orders the two: either the worker sees the message, or whoever pushes it comes after the
-//! worker's look, and so sees `asleep`. A worker that is busy costs nobody a system call.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketserver_sys::waker::Waker;
 
+use crate::mailbox::Mailbox;
 use crate::scheduler::Id;
 
 /// What a coroutine is to run.
@@ -38,39 +26,20 @@ pub(crate) enum Message {
 /// A worker as other threads see it.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    inbox: Mutex<Inbox>,
-    asleep: AtomicBool,
+    mailbox: Mailbox<Message>,
     waker: Waker,
     /// Coroutines that run there, or will.
     load: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Inbox {
-    messages: Vec<Message>,
-    /// The worker has ended, and nothing will be read any more.
-    closed: bool,
-}
-
 impl Remote {
     pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            inbox: Mutex::default(),
-            asleep: AtomicBool::new(false),
-            waker: Waker::new()?,
-            load: AtomicUsize::new(0),
-        })
+        Ok(Self { mailbox: Mailbox::new(), waker: Waker::new()?, load: AtomicUsize::new(0) })
     }
 
     /// Gives the worker a message; gives it back when the worker has ended.
     pub(crate) fn send(&self, message: Message) -> Result<(), Message> {
-        let mut inbox = self.lock();
-        if inbox.closed {
-            return Err(message);
-        }
-        inbox.messages.push(message);
-        drop(inbox);
-        if self.asleep.swap(false, Ordering::AcqRel) {
+        if self.mailbox.send(message)? {
             self.waker.wake();
         }
         Ok(())
@@ -78,34 +47,22 @@ impl Remote {
 
     /// Moves the messages into `into`, in their order. Called by the worker.
     pub(crate) fn receive(&self, into: &mut Vec<Message>) {
-        let mut inbox = self.lock();
-        if into.is_empty() {
-            std::mem::swap(into, &mut inbox.messages);
-        } else {
-            into.append(&mut inbox.messages);
-        }
+        self.mailbox.receive(into);
     }
 
     /// Notes that the worker is about to wait; false if it must not, for there are messages.
     pub(crate) fn fall_asleep(&self) -> bool {
-        self.asleep.store(true, Ordering::Release);
-        let may = self.lock().messages.is_empty();
-        if !may {
-            self.wake_up();
-        }
-        may
+        self.mailbox.fall_asleep()
     }
 
     /// Notes that the worker waits no longer.
     pub(crate) fn wake_up(&self) {
-        self.asleep.store(false, Ordering::Release);
+        self.mailbox.wake_up();
     }
 
     /// Takes no more messages; false if there are some. Called by the worker.
     pub(crate) fn close(&self) -> bool {
-        let mut inbox = self.lock();
-        inbox.closed = inbox.messages.is_empty();
-        inbox.closed
+        self.mailbox.close()
     }
 
     pub(crate) fn load(&self) -> usize {
@@ -119,10 +76,6 @@ impl Remote {
     pub(crate) fn remove_load(&self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
     }
-
-    fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Readable when the worker shall wake up. Never read, so to be watched edge-triggered.
@@ -132,8 +85,13 @@ impl AsFd for Remote {
     }
 }
 
-impl std::fmt::Debug for Inbox {
+impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox").field("messages", &self.messages.len()).finish_non_exhaustive()
+        f.write_str(match self {
+            Self::Spawn(_) => "Spawn",
+            Self::Wake(_) => "Wake",
+            Self::Cut => "Cut",
+            Self::Stop => "Stop",
+        })
     }
 }

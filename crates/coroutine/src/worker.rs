@@ -12,7 +12,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,6 +37,23 @@ const TURNS: usize = 1024;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+    /// The same, while one of its coroutines runs; for those who ask often.
+    static HERE: Cell<Option<NonNull<Worker>>> = const { Cell::new(None) };
+}
+
+/// The worker of the coroutine that has this.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here(NonNull<Worker>);
+
+impl Deref for Here {
+    type Target = Worker;
+
+    #[inline]
+    fn deref(&self) -> &Worker {
+        // SAFETY: it is made on a coroutine of that worker and never leaves it (it is not `Send`);
+        // and a coroutine runs only while its worker's `run` does, which borrows the worker.
+        unsafe { self.0.as_ref() }
+    }
 }
 
 /// One thread's coroutines.
@@ -162,6 +181,16 @@ impl Worker {
             return None;
         }
         Some(worker)
+    }
+
+    /// As [`current`](Self::current), for use on the spot.
+    #[inline]
+    pub(crate) fn here() -> Option<Here> {
+        let worker = HERE.get()?;
+        if std::thread::panicking() {
+            return None;
+        }
+        Some(Here(worker))
     }
 
     /// Which coroutine runs.
@@ -417,7 +446,9 @@ impl Worker {
         let registered = task
             .own()
             .map_or_else(Default::default, |own| stack::overflow::running(own.bounds, own.name));
+        HERE.set(Some(NonNull::from(&**self)));
         let result = task.coroutine.resume(());
+        HERE.set(None);
         drop(registered);
         self.running.set(None);
         match result {

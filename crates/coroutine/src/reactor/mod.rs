@@ -92,6 +92,14 @@ impl Reactor {
         delegate!(self, reactor => reactor.timeout(fd))
     }
 
+    /// As [`timeout`](Self::timeout), and `None` too if nothing is sent behind here.
+    pub(crate) fn timeout_behind(&mut self, fd: RawFd) -> Option<Option<Duration>> {
+        match self {
+            Self::Epoll(_) => None,
+            Self::Uring(uring) => uring.timeout(fd),
+        }
+    }
+
     /// Limits how long one operation on an adopted descriptor may wait.
     pub(crate) fn set_timeout(&mut self, fd: RawFd, timeout: Option<Duration>) {
         delegate!(self, reactor => reactor.set_timeout(fd, timeout));

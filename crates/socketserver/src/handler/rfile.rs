@@ -87,11 +87,10 @@ impl Rfile {
             // Two bytes more than are allowed, for they may be the line's end.
             let room = limit.saturating_add(2) - line.len();
             let window = &available[..available.len().min(room)];
-            let newline = window.iter().position(|&byte| byte == b'\n');
-            let taken = newline.map_or(window.len(), |at| at + 1);
-            line.extend_from_slice(&window[..taken]);
+            // The slice's own, which looks at many bytes at a time.
+            let taken = { window }.read_until(b'\n', line)?;
             self.consume(taken);
-            if newline.is_some() {
+            if line.last() == Some(&b'\n') {
                 line.pop();
                 if line.last() == Some(&b'\r') {
                     line.pop();

@@ -87,6 +87,14 @@ fn send_held(held: &mut Vec<u8>, connection: &dyn Connection) -> io::Result<()> 
     result
 }
 
+/// Gives what holds back memory to do so.
+fn borrow(held: &mut Vec<u8>) {
+    if held.capacity() == 0 {
+        *held = buffers::take();
+        held.clear();
+    }
+}
+
 /// How much a coroutine gathers unless it is told otherwise, in bytes.
 const GATHERED: usize = 8 * 1024;
 
@@ -120,30 +128,43 @@ impl Write for Wfile {
         match self.mode {
             WriteMode::Auto | WriteMode::Unbuffered => self.connection.send_all(buf),
             WriteMode::Buffered(size) | WriteMode::UntilWait(size) => {
-                let room = size.saturating_sub(self.shared.held.lock().len());
-                if buf.len() > room {
-                    self.shared.held.send(&*self.connection)?;
+                let held = &mut *self.shared.held.lock();
+                if buf.len() > size.saturating_sub(held.len()) {
+                    send_held(held, &*self.connection)?;
                 }
                 if buf.len() >= size {
                     return self.connection.send_all(buf);
                 }
-                let mut held = self.shared.held.lock();
-                if held.capacity() == 0 {
-                    *held = buffers::take();
-                    held.clear();
-                }
+                borrow(held);
                 held.extend_from_slice(buf);
-                drop(held);
-                if buf.len() == room { self.shared.held.send(&*self.connection) } else { Ok(()) }
+                if held.len() >= size { send_held(held, &*self.connection) } else { Ok(()) }
             }
         }
     }
 
     /// Formats all of it before it writes, so that one `writeln!` is one packet and not three.
     fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> io::Result<()> {
-        match args.as_str() {
-            Some(text) => self.write_all(text.as_bytes()),
-            None => self.write_all(fmt::format(args).as_bytes()),
+        if let Some(text) = args.as_str() {
+            return self.write_all(text.as_bytes());
+        }
+        match self.mode {
+            WriteMode::Buffered(size) | WriteMode::UntilWait(size) => {
+                let held = &mut *self.shared.held.lock();
+                borrow(held);
+                let before = held.len();
+                held.write_fmt(args)?;
+                // What would not have had room is sent after what was there before, not with it.
+                if before > 0 && held.len() > size {
+                    let late = held.split_off(before);
+                    let sent = send_held(held, &*self.connection);
+                    held.extend_from_slice(&late);
+                    sent?;
+                }
+                if held.len() >= size { send_held(held, &*self.connection) } else { Ok(()) }
+            }
+            WriteMode::Auto | WriteMode::Unbuffered => {
+                self.connection.send_all(fmt::format(args).as_bytes())
+            }
         }
     }
 
