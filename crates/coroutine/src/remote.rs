@@ -90,7 +90,7 @@ impl std::fmt::Debug for Message {
         f.write_str(match self {
             Self::Spawn(_) => "Spawn",
             Self::Wake(_) => "Wake",
-            Self::Cut => "Cut",
+            Self::Cut(..) => "Cut",
             Self::Stop => "Stop",
         })
     }
