@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use crate::Config;
+use crate::{Backend, Config};
 use crate::chores::{self, Alarm};
 use crate::hibernate;
 use crate::reactor::Reactor;
@@ -169,6 +169,15 @@ impl Worker {
             is_stopping: Cell::new(false),
             _signal_stack: stack::overflow::install()?,
         }))
+    }
+
+    /// What the kernel does not do for it; see [`Workers::fall_backs`](crate::Workers::fall_backs).
+    pub(crate) fn fall_backs(&self, config: &Config) -> Vec<&'static str> {
+        let backend = self.reactor.borrow().backend();
+        let uring = config.backend == Backend::Auto && backend != Backend::IoUring;
+        let guards = self.stacks.guards() == stack::Guards::Protected;
+        let all = [(uring, "io_uring"), (guards, "MADV_GUARD_INSTALL")];
+        all.into_iter().filter_map(|(is_one, what)| is_one.then_some(what)).collect()
     }
 
     /// The worker whose coroutine calls; `None` on an ordinary thread.

@@ -15,6 +15,7 @@ use crate::worker::Worker;
 pub struct Workers {
     remotes: Vec<Arc<Remote>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    fall_backs: Vec<&'static str>,
 }
 
 impl Workers {
@@ -30,12 +31,14 @@ impl Workers {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         config.check()?;
-        let mut workers = Self { remotes: Vec::new(), threads: Mutex::default() };
+        let (remotes, threads) = (Vec::new(), Mutex::default());
+        let mut workers = Self { remotes, threads, fall_backs: Vec::new() };
         for _ in 0..count {
             match start(name, config) {
-                Ok((remote, thread)) => {
+                Ok((remote, thread, fall_backs)) => {
                     workers.remotes.push(remote);
                     workers.threads().push(thread);
+                    workers.fall_backs = fall_backs;
                 }
                 Err(error) => {
                     workers.stop(None);
@@ -44,6 +47,12 @@ impl Workers {
             }
         }
         Ok(workers)
+    }
+
+    /// What this kernel cannot do, or does not let this process do, and is done otherwise: `io_uring`
+    /// (then it is epoll), `MADV_GUARD_INSTALL` (then it is `mprotect`, and there are fewer stacks).
+    pub fn fall_backs(&self) -> &[&'static str] {
+        &self.fall_backs
     }
 
     /// How many there are.
@@ -145,7 +154,9 @@ impl Workers {
     }
 }
 
-fn start(name: &str, config: &Config) -> io::Result<(Arc<Remote>, JoinHandle<()>)> {
+type Started = (Arc<Remote>, JoinHandle<()>, Vec<&'static str>);
+
+fn start(name: &str, config: &Config) -> io::Result<Started> {
     let remote = Arc::new(Remote::new()?);
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     let (of_thread, config) = (Arc::clone(&remote), config.clone());
@@ -154,7 +165,7 @@ fn start(name: &str, config: &Config) -> io::Result<(Arc<Remote>, JoinHandle<()>
             Ok(worker) => worker,
             Err(error) => return drop(sender.send(Err(error))),
         };
-        let _ = sender.send(Ok(()));
+        let _ = sender.send(Ok(worker.fall_backs(&config)));
         drop(sender);
         // The kernel has no memory for a moment; nothing is lost by asking again.
         while worker.run(Worker::is_finished).is_err() {
@@ -162,7 +173,7 @@ fn start(name: &str, config: &Config) -> io::Result<(Arc<Remote>, JoinHandle<()>
         }
     })?;
     match receiver.recv() {
-        Ok(Ok(())) => Ok((remote, thread)),
+        Ok(Ok(fall_backs)) => Ok((remote, thread, fall_backs)),
         failed => {
             let _ = thread.join();
             failed.unwrap_or_else(|_| Err(io::Error::other("a worker has panicked")))?;

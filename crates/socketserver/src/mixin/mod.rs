@@ -174,6 +174,9 @@ pub trait Acceptor: Clone + sealed::Sealed {
     /// Gives up a request that could not be started, and why; it goes to `handle_error`.
     fn not_started(&self, request: Self::Request, error: io::Error);
 
+    /// Tells that the kernel cannot do something, which is done otherwise.
+    fn fell_back(&self, what: &'static str);
+
     /// Runs `run`, which may start requests and let them have their turns, but must not wait for
     /// anything else; their replies may be sent together at its end.
     fn gather<R>(&self, run: impl FnOnce() -> R) -> R;

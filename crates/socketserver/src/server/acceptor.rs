@@ -242,6 +242,10 @@ impl<T: Transport, S: BaseServer<T>> Acceptor for ServerAcceptor<T, S> {
         request.not_started(error);
     }
 
+    fn fell_back(&self, what: &'static str) {
+        self.core.observe(&Event::FallBack { what });
+    }
+
     fn gather<R>(&self, run: impl FnOnce() -> R) -> R {
         let scope = gather::begin();
         let result = run();

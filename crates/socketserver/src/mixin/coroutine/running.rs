@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketserver_coroutine::{Parker, Unparker, Workers};
 use socketserver_sys::waker::Waker;
 
-use super::super::{PendingRequest, Unprocessed};
+use super::super::{Acceptor, PendingRequest, Unprocessed};
 use super::accepting;
 
 /// How long threads get to end that have nothing left to do.
@@ -24,6 +24,8 @@ pub(super) struct Running {
     room: Arc<Waker>,
     /// The coroutines that take requests.
     acceptors: Mutex<Vec<Taking>>,
+    /// Whether the observer has been told what the kernel cannot do.
+    has_told: AtomicBool,
 }
 
 /// A coroutine that takes requests, as others see it.
@@ -42,6 +44,7 @@ impl Running {
             awaited: AtomicBool::new(false),
             room,
             acceptors: Mutex::default(),
+            has_told: AtomicBool::new(false),
         }
     }
 
@@ -122,6 +125,9 @@ impl Running {
     where
         P: PendingRequest<Acceptor: Send> + Send + 'static,
     {
+        if !self.has_told.swap(true, Ordering::Relaxed) {
+            self.workers.fall_backs().iter().for_each(|what| acceptor.fell_back(what));
+        }
         for worker in 0..self.workers.len() {
             let (running, acceptor) = (Arc::clone(self), acceptor.clone());
             let code = move || accepting::run::<P>(&running, worker, acceptor);
