@@ -2,9 +2,10 @@ use std::io;
 
 use socketserver::transport::Connection;
 
+use super::receive::receive;
+
 /// RFC 863: reads until the client ends.
 pub(super) fn serve(connection: &dyn Connection) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    while connection.recv(&mut buffer)? != 0 {}
+    while receive(connection, |_| Ok(()))? {}
     Ok(())
 }

@@ -4,6 +4,7 @@ mod chargen;
 mod daytime;
 mod discard;
 mod echo;
+mod receive;
 mod time;
 
 use std::io;
