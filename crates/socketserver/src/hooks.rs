@@ -31,8 +31,9 @@ use crate::transport::{Connection, Kind, OpenRequest, Packet, Tcp, Transport};
 pub trait BaseServer<T: Transport = Tcp> {
     /// Whether to go on with this request. By default, yes.
     ///
-    /// Called on the serving thread, before anything is read from the client. A refused request
-    /// is shut down and closed, and no handler sees it. A panic refuses it, and goes to
+    /// Called on the serving thread, or under `Coroutine` on a worker, perhaps several at a time;
+    /// before anything is read from the client. It should not wait. A refused request is shut down
+    /// and closed, and no handler sees it. A panic refuses it, and goes to
     /// [`handle_error`](Self::handle_error) too.
     fn verify_request(&self, request: &T::Request, client_address: &Address) -> bool {
         let _ = (request, client_address);
@@ -42,7 +43,8 @@ pub trait BaseServer<T: Transport = Tcp> {
     /// Runs the handler. By default [`FinishRequest::finish`]; override it to wrap the
     /// connection, or to choose the handler by the request.
     ///
-    /// Called where the request runs: on the serving thread, a thread of its own or in a child.
+    /// Called where the request runs: on the serving thread, a thread of its own, in a child or in
+    /// a coroutine.
     ///
     /// # Errors
     ///
@@ -65,7 +67,8 @@ pub trait BaseServer<T: Transport = Tcp> {
     fn handle_timeout(&self) {}
 
     /// Called on each pass of the `serve_forever` loop, on the serving thread: after each request,
-    /// each wake-up, and each `poll_interval`. By default it does nothing.
+    /// each wake-up, and each `poll_interval`; under `Coroutine` also by each worker that has taken
+    /// requests, so that several calls may run at a time. By default it does nothing.
     fn service_actions(&self) {}
 
     /// Called once, when the server is closed, after its socket has been closed and before its

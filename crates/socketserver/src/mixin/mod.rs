@@ -1,4 +1,4 @@
-//! Who runs a request: the serving thread itself, a thread of its own, a process of its own.
+//! Who runs a request: the serving thread itself, a thread, a process or a coroutine of its own.
 //!
 //! Python's mix-in classes override `process_request` and a few methods around it. Here they are
 //! values of types that implement [`MixIn`], and one of yours may join them.

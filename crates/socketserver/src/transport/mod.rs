@@ -70,8 +70,8 @@ pub trait Transport {
 
     /// Takes one request and its sender's address off `socket`: Python's `get_request`.
     ///
-    /// Called on the serving thread, when the descriptor is readable. It must neither wait, for
-    /// the request may be gone, nor talk to the client.
+    /// Called on the serving thread, or under `Coroutine` on a worker, when the descriptor is
+    /// readable. It must neither wait, for the request may be gone, nor talk to the client.
     ///
     /// # Errors
     ///
