@@ -362,11 +362,20 @@ impl Uring {
     ) -> Option<io::Result<(OwnedFd, Peer)>> {
         let number = fd.as_raw_fd();
         let listener = self.listeners.get_mut(&number)?;
-        let accepted = listener.accepted.pop_front();
-        if accepted.is_none() && !(listener.accepts && listener.waiter.is_some()) {
-            return None;
+        match listener.accepted.pop_front() {
+            Some(Ok(accepted)) => Some(Ok(accepted)),
+            // The others of the same moment have failed for the same reason. Whoever asks finds it
+            // out by accepting itself, and may do so with a descriptor that it gives up for that.
+            Some(Err(_)) => {
+                listener.accepted.retain(Result::is_ok);
+                listener.has_failed = true;
+                None
+            }
+            None if listener.accepts && listener.waiter.is_some() && !listener.has_failed => {
+                Some(Err(io::ErrorKind::WouldBlock.into()))
+            }
+            None => None,
         }
-        Some(accepted.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into())))
     }
 
     /// Makes sure that the coroutine which watches a listening socket is woken for a connection.
@@ -376,6 +385,7 @@ impl Uring {
         let Some(listener) = self.listeners.get_mut(&number) else {
             return true;
         };
+        listener.has_failed = false;
         listener.fill(&mut self.ring, fd, Token::Accept(number).to_bits());
         listener.accepted.is_empty()
     }

@@ -1,11 +1,13 @@
 use std::io;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use socketserver_sys::errno;
 
 use super::core::Core;
 use crate::observe::{AcceptAction, Event};
-use crate::transport::Transport;
+use crate::transport::{Tombstone, Transport};
 
 /// The shortest and the longest time that a server takes no requests for after an error of its
 /// host's.
@@ -99,6 +101,11 @@ impl Accepting {
         if action == AcceptAction::Stop { Err(error) } else { Ok(true) }
     }
 
+    /// Notes that a client was turned away because of `error`.
+    pub(super) fn shed<T: Transport, S>(&mut self, core: &Core<T, S>, error: &io::Error) {
+        self.tell(core, error, AcceptAction::Shed);
+    }
+
     fn tell<T: Transport, S>(
         &mut self,
         core: &Core<T, S>,
@@ -120,14 +127,28 @@ impl<T: Transport, S> Core<T, S> {
     /// Accepts a client on the spare descriptor and closes it at once, so that it knows. Returns
     /// whether one was.
     fn shed(&self) -> bool {
-        let mut reserve = self.reserve.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if reserve.take().is_none() {
-            return false;
-        }
-        let shed = self.transport.get_request(&self.socket).map(drop).is_ok();
-        // Another thread may have taken the number; the next close or shed tries again.
-        *reserve = crate::transport::Tombstone::new().ok();
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before it is given up, so that whoever gets its number looks.
+        self.is_reserve_lost.store(true, Ordering::SeqCst);
+        let had_one = reserve.take().is_some();
+        let shed = had_one && self.transport.get_request(&self.socket).map(drop).is_ok();
+        *reserve = Tombstone::new().ok();
+        self.is_reserve_lost.store(reserve.is_none(), Ordering::SeqCst);
         shed
+    }
+
+    /// Whether there is a spare descriptor, as there is unless another thread has taken its number
+    /// while a client was shed. It may be that a client was accepted with it.
+    pub(super) fn has_reserve(&self) -> bool {
+        if !self.is_reserve_lost.load(Ordering::SeqCst) {
+            return true;
+        }
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        if reserve.is_none() {
+            *reserve = Tombstone::new().ok();
+        }
+        self.is_reserve_lost.store(reserve.is_none(), Ordering::SeqCst);
+        reserve.is_some()
     }
 }
 

@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use socketserver_sys::errno;
+
 use super::Outcome;
 use super::accept::Accepting;
 use super::core::Core;
@@ -49,6 +51,13 @@ impl<T: Transport, S: BaseServer<T>> Core<T, S> {
                 return Ok(Err(Outcome::AcceptFailed));
             }
         };
+        if !self.has_reserve() {
+            // It was accepted with the last descriptor, without which nobody could be turned away.
+            drop(pending);
+            self.has_reserve();
+            accepting.shed(self, &io::Error::from_raw_os_error(errno::EMFILE));
+            return Ok(Err(Outcome::AcceptFailed));
+        }
         accepting.succeeded();
         match pending.verify() {
             Ok(true) => {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -207,6 +208,7 @@ impl<T: Transport, M, H, S> BoundServer<T, M, H, S> {
             live: Live::new(),
             observer: settings.observer,
             reserve: Mutex::new(Some(Tombstone::new()?)),
+            is_reserve_lost: AtomicBool::new(false),
         };
         core.observe(&Event::Listening { server_address: &core.server_address });
         let default_interval = settings.has_hooks.then_some(POLL_INTERVAL);

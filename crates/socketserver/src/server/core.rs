@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +26,8 @@ pub(super) struct Core<T: Transport, S> {
     /// A spare descriptor: given up for a moment when there is no other left, and laid over the
     /// server's socket when that is closed.
     pub(super) reserve: Mutex<Option<Tombstone>>,
+    /// There is none, or may be none: another thread may take its number while it is given up.
+    pub(super) is_reserve_lost: AtomicBool,
 }
 
 impl<T: Transport, S> Core<T, S> {

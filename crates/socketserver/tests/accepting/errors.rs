@@ -5,10 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use socketserver::Outcome;
+use socketserver::mixin::AnyMixIn;
 use socketserver::observe::AcceptAction;
 use testkit::{Connect, DEADLINE};
 
-use crate::scripted::{Step, server};
+use crate::scripted::{Step, mixins, server};
 
 const EMFILE: Step = Step::Errno(24);
 const ENOMEM: Step = Step::Errno(12);
@@ -17,10 +18,15 @@ const EAGAIN: Step = Step::Errno(11);
 const EINTR: Step = Step::Errno(4);
 const EINVAL: Step = Step::Errno(22);
 
-/// Whatever the script does, one client is served in the end; returns what was told.
-fn serves_after(steps: &[Step]) -> Vec<(String, Option<AcceptAction>)> {
+/// Whatever the script does, one client is served in the end, under each mix-in; returns what was
+/// told under each.
+fn serves_after(steps: &[Step]) -> [Vec<(String, Option<AcceptAction>)>; 3] {
+    mixins().map(|mixin| serves_under(mixin, steps))
+}
+
+fn serves_under(mixin: AnyMixIn, steps: &[Step]) -> Vec<(String, Option<AcceptAction>)> {
     let _alone = testkit::alone();
-    let (server, told) = server(steps);
+    let (server, told) = server(mixin, steps);
     let address = Connect::Tcp(server.server_address().as_inet().unwrap());
     let server = server.spawn().unwrap();
     assert_eq!(address.connect().unwrap().read_to_end().unwrap(), b"hello");
@@ -40,42 +46,52 @@ fn pauses(told: &[(String, Option<AcceptAction>)]) -> Vec<Duration> {
 /// A43, B27: that of one client is told, and nobody waits for it.
 #[test]
 fn an_error_of_one_client_is_told_and_passed_over() {
-    let told = serves_after(&[ECONNABORTED, ECONNABORTED]);
-    // The second falls into the same second, and is only counted.
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].1, Some(AcceptAction::Continue));
-    assert!(told[0].0.contains("abort"), "{told:?}");
+    for told in serves_after(&[ECONNABORTED, ECONNABORTED]) {
+        // The second falls into the same second, and is only counted.
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].1, Some(AcceptAction::Continue));
+        assert!(told[0].0.contains("abort"), "{told:?}");
+    }
 }
 
 /// A43, A94: that there is nothing to accept is no error.
 #[test]
 fn nothing_to_accept_is_not_told() {
-    assert_eq!(serves_after(&[EAGAIN, EINTR, EAGAIN]), []);
+    assert_eq!(serves_after(&[EAGAIN, EINTR, EAGAIN]), [vec![], vec![], vec![]]);
 }
 
 /// B5: without a descriptor to be had, not even in reserve, the server rests a little.
 #[test]
 fn a_host_without_descriptors_makes_the_server_rest() {
     // Each is tried again on the reserve descriptor, which is of no use to this script.
-    let told = serves_after(&[EMFILE, EMFILE]);
-    assert_eq!(pauses(&told), [Duration::from_millis(5)], "{told:?}");
+    for told in serves_after(&[EMFILE, EMFILE]) {
+        assert_eq!(pauses(&told), [Duration::from_millis(5)], "{told:?}");
+    }
 }
 
 /// B5: and so without memory, or with an error that only the transport understands.
 #[test]
 fn an_error_of_the_host_makes_the_server_rest() {
-    let told = serves_after(&[ENOMEM]);
-    assert_eq!(pauses(&told), [Duration::from_millis(5)], "{told:?}");
-    let told = serves_after(&[Step::Error]);
-    assert_eq!(pauses(&told), [Duration::from_millis(5)], "{told:?}");
-    assert_eq!(told[0].0, "of the transport's own");
+    for told in serves_after(&[ENOMEM]) {
+        assert_eq!(pauses(&told), [Duration::from_millis(5)], "{told:?}");
+    }
+    for told in serves_after(&[Step::Error]) {
+        assert_eq!(pauses(&told), [Duration::from_millis(5)], "{told:?}");
+        assert_eq!(told[0].0, "of the transport's own");
+    }
 }
 
 /// B5: each rest is twice as long as the last, so that a long want costs next to nothing.
 #[test]
 fn a_want_that_lasts_is_met_with_longer_rests() {
+    for mixin in mixins() {
+        rests_get_longer(mixin);
+    }
+}
+
+fn rests_get_longer(mixin: AnyMixIn) {
     let _alone = testkit::alone();
-    let (server, _) = server(&[ENOMEM; 7]);
+    let (server, _) = server(mixin, &[ENOMEM; 7]);
     let address = Connect::Tcp(server.server_address().as_inet().unwrap());
     let begun = std::time::Instant::now();
     let server = server.spawn().unwrap();
@@ -90,9 +106,15 @@ fn a_want_that_lasts_is_met_with_longer_rests() {
 /// B5: a server that rests is stopped at once all the same.
 #[test]
 fn a_server_that_rests_is_stopped_at_once() {
+    for mixin in mixins() {
+        is_stopped_at_once(mixin);
+    }
+}
+
+fn is_stopped_at_once(mixin: AnyMixIn) {
     let _alone = testkit::alone();
     // Far more than a second's worth of rests.
-    let (server, told) = server(&[ENOMEM; 100]);
+    let (server, told) = server(mixin, &[ENOMEM; 100]);
     let address = Connect::Tcp(server.server_address().as_inet().unwrap());
     let _client = address.connect().unwrap();
     let server = server.spawn().unwrap();
@@ -108,8 +130,14 @@ fn a_server_that_rests_is_stopped_at_once() {
 /// caller's to use or to close.
 #[test]
 fn an_error_of_the_socket_ends_the_loop() {
+    for mixin in mixins() {
+        the_loop_ends(mixin);
+    }
+}
+
+fn the_loop_ends(mixin: AnyMixIn) {
     let _alone = testkit::alone();
-    let (server, told) = server(&[EINVAL]);
+    let (server, told) = server(mixin, &[EINVAL]);
     let address = Connect::Tcp(server.server_address().as_inet().unwrap());
     let mut client = address.connect().unwrap();
     let error = server.serve_forever().unwrap_err();
@@ -130,8 +158,14 @@ fn an_error_of_the_socket_ends_the_loop() {
 /// A26: a guard's owner gets it from `stop`.
 #[test]
 fn a_guard_gives_the_error_that_ended_its_loop() {
+    for mixin in mixins() {
+        the_guard_gives_the_error(mixin);
+    }
+}
+
+fn the_guard_gives_the_error(mixin: AnyMixIn) {
     let _alone = testkit::alone();
-    let (server, told) = server(&[EINVAL]);
+    let (server, told) = server(mixin, &[EINVAL]);
     let address = Connect::Tcp(server.server_address().as_inet().unwrap());
     let _client = address.connect().unwrap();
     let server = server.spawn().unwrap();
@@ -143,15 +177,22 @@ fn a_guard_gives_the_error_that_ended_its_loop() {
 /// B28: a panic of the transport's is told, and the next client is served.
 #[test]
 fn a_panic_in_get_request_is_told_and_passed_over() {
-    let told = serves_after(&[Step::Panic]);
-    assert_eq!(told[0], ("panic in get_request".to_owned(), None));
+    for told in serves_after(&[Step::Panic]) {
+        assert_eq!(told[0], ("panic in get_request".to_owned(), None));
+    }
 }
 
 /// A35, A43: `handle_request` tells what came of it, and of the socket's end as an error.
 #[test]
 fn handle_request_tells_of_errors() {
+    for mixin in mixins() {
+        handle_request_tells(mixin);
+    }
+}
+
+fn handle_request_tells(mixin: AnyMixIn) {
     let _alone = testkit::alone();
-    let (server, _) = server(&[]);
+    let (server, _) = server(mixin, &[]);
     let address = Connect::Tcp(server.server_address().as_inet().unwrap());
     let mut client = address.connect().unwrap();
     let after = |step: Step| {

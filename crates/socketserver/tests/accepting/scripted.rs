@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use socketserver::mixin::Synchronous;
+use socketserver::mixin::{AnyMixIn, Backend, Coroutine, Synchronous};
 use socketserver::observe::{AcceptAction, Event};
 use socketserver::transport::{Connection, ServerBind, Stream, Tcp, Transport};
 use socketserver::{Address, HandlerFn, Result, StreamRequest, TcpServer};
@@ -90,7 +90,20 @@ impl Transport for Scripted {
 pub(crate) type Told = Arc<Mutex<Vec<(String, Option<AcceptAction>)>>>;
 
 pub(crate) type Server =
-    socketserver::Server<Scripted, Synchronous, HandlerFn<fn(&mut StreamRequest<'_>) -> Result>>;
+    socketserver::Server<Scripted, AnyMixIn, HandlerFn<fn(&mut StreamRequest<'_>) -> Result>>;
+
+/// The loop that takes requests on its own thread, and the coroutines that do.
+pub(crate) fn mixins() -> [AnyMixIn; 3] {
+    [Synchronous::default().into(), coroutine(Backend::Epoll), coroutine(Backend::IoUring)]
+}
+
+/// One worker, so that a script is played in its order.
+fn coroutine(backend: Backend) -> AnyMixIn {
+    let mut coroutine = Coroutine::default();
+    coroutine.backend = backend;
+    coroutine.workers = 1;
+    coroutine.into()
+}
 
 /// Answers everybody.
 fn hello(request: &mut StreamRequest<'_>) -> Result {
@@ -98,12 +111,13 @@ fn hello(request: &mut StreamRequest<'_>) -> Result {
 }
 
 /// A server that answers `hello` to whom it accepts, with what its observer is told.
-pub(crate) fn server(steps: &[Step]) -> (Server, Told) {
+pub(crate) fn server(mixin: AnyMixIn, steps: &[Step]) -> (Server, Told) {
     let told = Told::default();
     let seen = Arc::clone(&told);
     let hello: fn(&mut StreamRequest<'_>) -> Result = hello;
     let server = TcpServer::builder(move || HandlerFn::new(hello))
         .transport(|tcp| Scripted::new(tcp, steps))
+        .mixin(mixin)
         .observer(move |event: &Event<'_>| {
             let told = match event {
                 Event::AcceptError { error, action, .. } => (error.to_string(), Some(*action)),

@@ -18,6 +18,8 @@ pub(super) struct Listener {
     /// Whether the kernel accepts by itself.
     pub(super) accepts: bool,
     pub(super) accepted: VecDeque<io::Result<(OwnedFd, Peer)>>,
+    /// The kernel could not accept: until it is asked to again, whoever watches does so itself.
+    pub(super) has_failed: bool,
     in_flight: Vec<Operation>,
 }
 
