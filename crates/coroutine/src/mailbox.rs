@@ -106,9 +106,10 @@ impl Token {
         Self(AtomicBool::new(false))
     }
 
-    /// Puts it there. What was done before is seen by whoever takes it.
+    /// Puts it there. What was done before is seen by whoever takes it; also when another puts it
+    /// there again, for which it is a swap and not a store.
     pub(crate) fn give(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.swap(true, Ordering::Release);
     }
 
     /// Whether it may be there; asked by who may take it.
