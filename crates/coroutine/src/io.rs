@@ -173,6 +173,9 @@ pub fn send(fd: BorrowedFd<'_>, buf: &[u8], timeout: Option<Duration>) -> io::Re
 ///
 /// As [`send`], and those of what was sent so before.
 pub fn send_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
     if let Some(worker) = Worker::here()
         && let Some(timeout) = { worker.reactor.borrow_mut().timeout_behind(fd.as_raw_fd()) }
     {
@@ -188,10 +191,11 @@ pub fn send_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<()> {
     }
     let mut sent = 0;
     let result = loop {
-        if sent == bytes.len() {
-            break Ok(());
-        }
         match send(fd, &bytes[sent..], None) {
+            Ok(len) if sent + len == bytes.len() => {
+                bytes.clear();
+                return Ok(());
+            }
             Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
             Ok(len) => sent += len,
             Err(error) => break Err(error),
@@ -309,8 +313,9 @@ struct Waiting<'a> {
     id: Id,
     timeout: Option<Duration>,
     /// Known from the first wait on, so that an operation that need not wait asks no clock.
-    deadline: Option<Instant>,
-    has_waited: bool,
+    deadline: Option<Option<Instant>>,
+    /// Whether the reactor has it among those to be woken; those whom it wakes it forgets.
+    is_noted: bool,
     is_over: bool,
 }
 
@@ -323,8 +328,8 @@ impl<'a> Waiting<'a> {
     ) -> Self {
         // There is one that runs, for this is called by it.
         let id = worker.running().unwrap_or(Id::new(0, 0));
-        let (deadline, has_waited, is_over) = (None, false, false);
-        Self { worker, fd, interest, id, timeout, deadline, has_waited, is_over }
+        let (deadline, is_noted, is_over) = (None, false, false);
+        Self { worker, fd, interest, id, timeout, deadline, is_noted, is_over }
     }
 
     /// The result, if there is one.
@@ -341,12 +346,13 @@ impl<'a> Waiting<'a> {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        if !self.has_waited {
-            self.has_waited = true;
-            self.deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        }
-        match self.worker.wait(self.deadline, true) {
-            Woken::Event => {}
+        let deadline = *self.deadline.get_or_insert_with(|| {
+            self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+        });
+        self.is_noted = true;
+        match self.worker.wait(deadline, true) {
+            // Should somebody else have woken it, it is woken once more later, and looks in vain.
+            Woken::Event => self.is_noted = false,
             Woken::TimedOut => self.is_over = true,
             Woken::Cut => return Err(was_cut()),
         }
@@ -356,7 +362,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.has_waited {
+        if self.is_noted {
             let fd = self.fd.as_raw_fd();
             self.worker.reactor.borrow_mut().give_up(fd, self.interest, self.id);
         }
@@ -449,7 +455,14 @@ pub fn accept(fd: BorrowedFd<'_>) -> Option<io::Result<(OwnedFd, Peer)>> {
 }
 
 /// A listening socket that this worker watches, and others may too, until it is dropped: for a
-/// connection one of those is woken whose worker has nothing else to do.
+/// connection one of those is woken whose worker has nothing else to do. It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// use std::os::fd::AsFd;
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// let listening = socketserver_coroutine::io::Listening::new(listener.as_fd()).unwrap();
+/// std::thread::spawn(move || drop(listening));
+/// ```
 #[derive(Debug)]
 pub struct Listening {
     worker: Rc<Worker>,
