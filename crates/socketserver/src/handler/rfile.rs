@@ -3,6 +3,8 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
+use memchr::memchr;
+
 use super::{Shared, buffers};
 use crate::error::{disconnected, was_cut};
 use crate::transport::Connection;
@@ -87,11 +89,11 @@ impl Rfile {
             // Two bytes more than are allowed, for they may be the line's end.
             let room = limit.saturating_add(2) - line.len();
             let window = &available[..available.len().min(room)];
-            // The slice's own, which looks at many bytes at a time.
-            let taken = { window }.read_until(b'\n', line)?;
+            let newline = memchr(b'\n', window);
+            let taken = newline.map_or(window.len(), |at| at + 1);
+            line.extend_from_slice(&window[..newline.unwrap_or(taken)]);
             self.consume(taken);
-            if line.last() == Some(&b'\n') {
-                line.pop();
+            if newline.is_some() {
                 if line.last() == Some(&b'\r') {
                     line.pop();
                 }

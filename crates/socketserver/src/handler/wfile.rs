@@ -87,6 +87,16 @@ fn send_held(held: &mut Vec<u8>, connection: &dyn Connection) -> io::Result<()> 
     result
 }
 
+/// Text is added at the end of it.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
 /// Gives what holds back memory to do so.
 fn borrow(held: &mut Vec<u8>) {
     if held.capacity() == 0 {
@@ -152,7 +162,10 @@ impl Write for Wfile {
                 let held = &mut *self.shared.held.lock();
                 borrow(held);
                 let before = held.len();
-                held.write_fmt(args)?;
+                if fmt::Write::write_fmt(&mut Text(held), args).is_err() {
+                    held.truncate(before);
+                    return Err(io::Error::other("formatter error"));
+                }
                 // What would not have had room is sent after what was there before, not with it.
                 if before > 0 && held.len() > size {
                     let late = held.split_off(before);
