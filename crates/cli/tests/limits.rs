@@ -102,13 +102,18 @@ fn max_is_the_most_programs_at_a_time() {
 /// B5: out of descriptors, it says so now and then, goes on, and does not spin.
 #[test]
 fn out_of_descriptors_it_goes_on() {
-    for mixin in ["threading", "forking"] {
+    for (mixin, endpoints) in [
+        ("threading", &["tcp://127.0.0.1:0"; 2][..]),
+        ("forking", &["tcp://127.0.0.1:0"; 2]),
+        // One, for another would want threads of its own, when there are no descriptors left.
+        ("coroutine --workers 1 --backend epoll", &["tcp://127.0.0.1:0"]),
+    ] {
         // Enough for itself and a few connections.
-        let command_line =
-            "ulimit -n 24; exec \"$0\" tcp://127.0.0.1:0 tcp://127.0.0.1:0 --echo --mixin \"$1\"";
+        let command_line = "ulimit -n 24; exec \"$@\"";
         let mut command = std::process::Command::new("/bin/sh");
-        command.args(["-c", command_line, env!("CARGO_BIN_EXE_socketserver"), mixin]);
-        let mut serving = Serving::start(&mut command, 2);
+        command.args(["-c", command_line, "sh", env!("CARGO_BIN_EXE_socketserver")]);
+        command.args(endpoints).args(["--echo", "--mixin"]).args(mixin.split(' '));
+        let mut serving = Serving::start(&mut command, endpoints.len());
         let mut clients: Vec<_> = (0..40).map(|_| serving.client()).collect();
         // Each is served, or told by an end that it is not.
         let mut served = 0;
