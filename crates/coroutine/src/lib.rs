@@ -73,11 +73,16 @@ mod timer;
 mod worker;
 mod workers;
 
-pub use self::config::{Backend, Config, MIN_STACK_SIZE};
 pub use self::blocking::blocking;
+pub use self::config::{Backend, Config, MIN_STACK_SIZE};
 pub use self::park::{
     Cut, Parker, Unparker, before_wait, current, in_coroutine, is_cut, sleep, yield_now,
 };
 pub use self::remote::Job;
 pub use self::spawn::{JoinHandle, Reserved, run, spawn, try_spawn};
 pub use self::workers::Workers;
+
+/// The example of the crate's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
