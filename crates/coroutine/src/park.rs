@@ -21,7 +21,7 @@ use crate::worker::{Hook, Worker};
 ///
 /// Only who made it may wait, so it stays on its thread:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// let parker = socketserver_coroutine::Parker::new();
 /// std::thread::spawn(move || parker.park(None));
 /// ```

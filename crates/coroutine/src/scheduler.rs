@@ -56,6 +56,10 @@ enum State {
     Free,
 }
 
+/// How many there is room for at first. It is so much that the allocator takes it from the kernel,
+/// page by page as it is used; what is less leaves gaps among other things when it grows.
+const ROOM: usize = 4096;
+
 /// How many are let go on in one turn because their deadlines have come.
 const EXPIRING: usize = 1024;
 
@@ -90,7 +94,7 @@ impl<C> Scheduler<C> {
     /// One that finds those who have waited long, if it `watches_idle`.
     pub(crate) fn new(watches_idle: bool) -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Vec::with_capacity(ROOM),
             free: Vec::new(),
             ready: VecDeque::new(),
             timers: Timers::new(),

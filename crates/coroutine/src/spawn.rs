@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::rc::Rc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -56,7 +56,12 @@ where
 
 /// A stack on the worker of the coroutine that made it, to start another coroutine on.
 ///
-/// Taken first, so that what is to run is not lost when there is none.
+/// Taken first, so that what is to run is not lost when there is none. It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// let reserved = socketserver_coroutine::Reserved::new().unwrap();
+/// std::thread::spawn(move || reserved.spawn(|| {}));
+/// ```
 #[derive(Debug)]
 pub struct Reserved {
     worker: Rc<Worker>,

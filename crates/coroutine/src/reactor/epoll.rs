@@ -16,6 +16,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use socketserver_sys::descriptor::Interest;
 
 use super::table::Table;
+use super::timeout::Timeout;
 use super::waiters::Waiters;
 use super::{Attempt, Watched};
 use crate::scheduler::Id;
@@ -49,7 +50,7 @@ struct Socket {
     is_at_end: bool,
     /// There is no room to send into, as far as is known.
     is_full: bool,
-    timeout: Option<Duration>,
+    timeout: Timeout,
     readers: Waiters,
     writers: Waiters,
 }
@@ -77,12 +78,12 @@ impl Epoll {
     }
 
     pub(super) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {
-        self.socket(fd).map(|socket| socket.timeout)
+        self.socket(fd).map(|socket| socket.timeout.get())
     }
 
     pub(super) fn set_timeout(&mut self, fd: RawFd, timeout: Option<Duration>) {
         if let Some(socket) = self.socket(fd) {
-            socket.timeout = timeout;
+            socket.timeout = Timeout::new(timeout);
         }
     }
 

@@ -9,8 +9,9 @@
 //! is kept between two operations. Any other is tried, and watched for as long as it is waited for.
 
 mod epoll;
-mod uring;
 mod table;
+mod timeout;
+mod uring;
 mod waiters;
 
 use std::io;
@@ -168,10 +169,7 @@ impl Reactor {
     }
 
     /// A connection that has been accepted already; `None` if that is left to the caller.
-    pub(crate) fn accept(
-        &mut self,
-        fd: BorrowedFd<'_>,
-    ) -> Option<io::Result<(OwnedFd, Peer)>> {
+    pub(crate) fn accept(&mut self, fd: BorrowedFd<'_>) -> Option<io::Result<(OwnedFd, Peer)>> {
         match self {
             Self::Epoll(_) => None,
             Self::Uring(uring) => uring.accept(fd),
@@ -219,7 +217,10 @@ impl Reactor {
 
     /// Ends what `watch` has begun.
     pub(crate) fn unwatch(&mut self, watched: Watched) {
-        delegate!(self, reactor => reactor.unwatch(watched));
+        match self {
+            Self::Epoll(epoll) => epoll.unwatch(watched),
+            Self::Uring(uring) => uring.unwatch(&watched),
+        }
     }
 
     /// Waits for the kernel, at most for so long, and adds to `woken` who may go on.

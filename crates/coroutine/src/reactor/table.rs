@@ -23,7 +23,10 @@ struct Entry<T> {
 
 impl<T> Table<T> {
     pub(super) fn new() -> Self {
-        Self { places: Vec::new(), entries: Vec::new(), free: Vec::new(), generation: 0 }
+        // So much that the allocator takes it from the kernel, page by page as it is used; what is
+        // less leaves gaps among other things when it grows.
+        let entries = Vec::with_capacity(4096);
+        Self { places: Vec::new(), entries, free: Vec::new(), generation: 0 }
     }
 
     /// Counts who has had a number, so that what comes late for one is not taken for the next's.

@@ -22,6 +22,7 @@ use socketserver_sys::socket::is_listening;
 use self::listener::Listener;
 use self::socket::{Receiving, Sending, Socket};
 use super::table::Table;
+use super::timeout::Timeout;
 use super::{Attempt, Watched};
 use crate::ring::{Carried, Completion, Config, Peer, Ring};
 use crate::scheduler::Id;
@@ -107,12 +108,14 @@ impl Uring {
     pub(super) fn adopt(&mut self, fd: RawFd) {
         let index = index(fd);
         let generation = self.sockets.next_generation() & GENERATIONS;
-        let fresh = Socket { generation, is_adopted: true, may_have_input: true, ..Socket::default() };
+        let fresh =
+            Socket { generation, is_adopted: true, may_have_input: true, ..Socket::default() };
         self.sockets.insert(index, fresh);
     }
 
     pub(super) fn release(&mut self, fd: RawFd) {
-        let Some(socket) = self.sockets.get_mut(index(fd)).filter(|socket| socket.is_adopted) else {
+        let Some(socket) = self.sockets.get_mut(index(fd)).filter(|socket| socket.is_adopted)
+        else {
             return;
         };
         let is_at_end = socket.is_at_end;
@@ -132,12 +135,12 @@ impl Uring {
     }
 
     pub(super) fn timeout(&mut self, fd: RawFd) -> Option<Option<Duration>> {
-        self.socket(fd).map(|socket| socket.timeout)
+        self.socket(fd).map(|socket| socket.timeout.get())
     }
 
     pub(super) fn set_timeout(&mut self, fd: RawFd, timeout: Option<Duration>) {
         if let Some(socket) = self.socket(fd) {
-            socket.timeout = timeout;
+            socket.timeout = Timeout::new(timeout);
         }
     }
 
@@ -356,10 +359,7 @@ impl Uring {
     }
 
     /// A connection that the kernel has accepted already; `None` if it was not told to.
-    pub(super) fn accept(
-        &mut self,
-        fd: BorrowedFd<'_>,
-    ) -> Option<io::Result<(OwnedFd, Peer)>> {
+    pub(super) fn accept(&mut self, fd: BorrowedFd<'_>) -> Option<io::Result<(OwnedFd, Peer)>> {
         let number = fd.as_raw_fd();
         let listener = self.listeners.get_mut(&number)?;
         match listener.accepted.pop_front() {
@@ -390,17 +390,17 @@ impl Uring {
         listener.accepted.is_empty()
     }
 
-    pub(super) fn unwatch(&mut self, watched: Watched) {
+    pub(super) fn unwatch(&mut self, watched: &Watched) {
         match watched {
-            Watched::Operation(operation) => self.ring.cancel(operation),
+            Watched::Operation(operation) => self.ring.cancel(*operation),
             Watched::Listener(number) => {
-                if let Some(listener) = self.listeners.get_mut(&number) {
+                if let Some(listener) = self.listeners.get_mut(number) {
                     listener.waiter = None;
                     listener.cancel(&mut self.ring);
                 }
                 // Cancelled before anybody is told that it is: at once, as a rule.
                 for _ in 0..UNWATCHING {
-                    if self.turn(0, None).is_err() || self.is_quiet(number) {
+                    if self.turn(0, None).is_err() || self.is_quiet(*number) {
                         return;
                     }
                 }

@@ -20,6 +20,7 @@ pub(super) struct Live<K: Kind> {
     /// A request is in that of the thread that took it.
     parts: [Mutex<Part<K>>; PARTS],
     count: AtomicUsize,
+    begun: Instant,
     /// Who waits for requests to end waits until there are no more than so many.
     awaited: AtomicUsize,
     /// Woken when so many are left, or one has come to where it runs, while somebody waits for that.
@@ -35,7 +36,8 @@ struct Part<K: Kind> {
 
 struct Entry<K: Kind> {
     client_address: Address,
-    since: Instant,
+    /// In nanoseconds after the table was made: half the size of an `Instant`.
+    since: u64,
     /// The thread or the coroutine that has it in its hands: the one that took it, and then the
     /// handler's; `None` while it waits for that one.
     runner: Option<Runner>,
@@ -50,6 +52,7 @@ impl<K: Kind> Live<K> {
         Self {
             parts: std::array::from_fn(|_| Mutex::new(part())),
             count: AtomicUsize::new(0),
+            begun: Instant::now(),
             awaited: AtomicUsize::new(0),
             ended: OnceLock::new(),
         }
@@ -95,7 +98,7 @@ impl<K: Kind> Live<K> {
         let runner = Runner::current();
         let entry = Entry {
             client_address: client_address.clone(),
-            since,
+            since: nanos(since.saturating_duration_since(self.begun)),
             runner: Some(runner),
             request: Arc::downgrade(request),
             shared: Arc::clone(&shared),
@@ -170,6 +173,7 @@ impl<K: Kind> Live<K> {
     /// Cuts all that do not run on this thread; returns whose they are and how old.
     pub(super) fn cut(&self) -> Vec<(Address, Duration)> {
         let own = Some(Runner::current());
+        let now = nanos(self.begun.elapsed());
         let mut cut = Vec::new();
         for part in self.parts() {
             for entry in part.entries.iter().flatten().filter(|entry| entry.runner != own) {
@@ -177,7 +181,8 @@ impl<K: Kind> Live<K> {
                 if let Some(request) = entry.request.upgrade() {
                     K::cut(&request);
                 }
-                cut.push((entry.client_address.clone(), entry.since.elapsed()));
+                let age = Duration::from_nanos(now.saturating_sub(entry.since));
+                cut.push((entry.client_address.clone(), age));
             }
         }
         cut
@@ -211,6 +216,10 @@ impl<K: Kind> Live<K> {
     }
 }
 
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Which part is this thread's.
 fn own_part() -> u32 {
     (wait::thread().get() % PARTS as u64) as u32
@@ -232,6 +241,11 @@ impl<K: Kind> Part<K> {
                 index
             }
             None => {
+                if self.entries.is_empty() {
+                    // So much that the allocator takes it from the kernel, page by page as it is
+                    // used; what is less leaves gaps among other things when it grows.
+                    self.entries.reserve_exact(4096);
+                }
                 self.entries.push(Some(entry));
                 self.entries.len() as u32 - 1
             }

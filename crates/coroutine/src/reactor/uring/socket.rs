@@ -1,6 +1,6 @@
 use std::io;
-use std::time::Duration;
 
+use super::super::timeout::Timeout;
 use super::super::waiters::Waiters;
 use crate::ring::{Buffer, Carried, Completion, Operation};
 use crate::scheduler::Id;
@@ -14,7 +14,7 @@ pub(super) struct Socket {
     pub(super) is_at_end: bool,
     /// The last receive has left something; or there was none yet, and the client may be quick.
     pub(super) may_have_input: bool,
-    pub(super) timeout: Option<Duration>,
+    pub(super) timeout: Timeout,
     pub(super) receiving: Receiving,
     /// How much was asked for last.
     pub(super) wanted: u32,
