@@ -30,11 +30,7 @@ use crate::worker::Worker;
 ///
 /// `TimedOut` when it has waited for so long. `ConnectionAborted`, marked as [`Cut`](crate::Cut),
 /// in a coroutine that has been cut. Else as `recv(2)` has them; never `Interrupted`.
-pub fn recv(
-    fd: BorrowedFd<'_>,
-    buf: &mut [u8],
-    timeout: Option<Duration>,
-) -> io::Result<usize> {
+pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], timeout: Option<Duration>) -> io::Result<usize> {
     let Some(worker) = Worker::here() else {
         return blocking(fd, Interest::Read, timeout, || {
             Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::empty())?.0)
@@ -154,7 +150,8 @@ pub fn send(fd: BorrowedFd<'_>, buf: &[u8], timeout: Option<Duration>) -> io::Re
             Attempt::Wait if !waiting.is_over => waiting.wait()?,
             // How much has been sent is to be known, so that none of it is sent again.
             Attempt::Wait => {
-                if !is_withdrawn && !worker.reactor.borrow_mut().withdraw(fd.as_raw_fd(), waiting.id)
+                if !is_withdrawn
+                    && !worker.reactor.borrow_mut().withdraw(fd.as_raw_fd(), waiting.id)
                 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
@@ -426,9 +423,8 @@ fn foreign<T>(
             let timeout = timeout.or_else(|| socket_option_timeout(fd, interest));
             deadline = Some(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
         }
-        let left = deadline
-            .flatten()
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left =
+            deadline.flatten().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -443,7 +439,6 @@ fn socket_option_timeout(fd: BorrowedFd<'_>, interest: Interest) -> Option<Durat
     };
     socket_timeout(fd.as_fd(), which).unwrap_or_default()
 }
-
 
 /// A connection that the kernel has accepted already on a listening socket that is
 /// [watched](Listening) by this worker, and `WouldBlock` if it has not; `None` if the kernel was not

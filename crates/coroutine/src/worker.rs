@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use crate::{Backend, Config};
 use crate::chores::{self, Alarm};
 use crate::hibernate;
 use crate::reactor::Reactor;
 use crate::remote::{Job, Message, Remote};
 use crate::scheduler::{Id, Scheduler, Woken};
 use crate::stack::{self, Hibernated, Stack, Stacks};
+use crate::{Backend, Config};
 
 /// How many operations a coroutine may do in a row, without waiting, before the others get a turn.
 const BUDGET: u32 = 64;

@@ -16,9 +16,8 @@ use crate::{Config, Cut, Parker, Unparker, io, sleep, yield_now};
 
 /// A worker whose coroutines hibernate after `ms`.
 fn worker(ms: u64) -> Rc<Worker> {
-    let mut config = Config::default();
-    config.stack_size = 64 * 1024;
-    config.hibernate_after = Some(Duration::from_millis(ms));
+    let hibernate_after = Some(Duration::from_millis(ms));
+    let config = Config { stack_size: 64 * 1024, hibernate_after, ..Config::default() };
     Worker::new(&config, Arc::new(Remote::new().unwrap())).unwrap()
 }
 

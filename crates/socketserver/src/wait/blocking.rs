@@ -1,5 +1,6 @@
 //! The same without coroutines: whoever waits blocks its thread.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -13,6 +14,22 @@ use socketserver_sys::socket::{recv as recv_once, send as send_once};
 /// Never made without coroutines.
 #[derive(Debug)]
 pub(crate) enum Cut {}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl std::error::Error for Cut {}
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {}
+    }
+}
+
+impl std::error::Error for Cut {}
 
 pub(crate) fn current() -> Option<u64> {
     None
