@@ -93,8 +93,13 @@ impl Accepting {
         let action = match class(&error) {
             Class::Nothing => return Ok(false),
             Class::Client => AcceptAction::Continue,
-            Class::Descriptors if core.shed() => AcceptAction::Shed,
-            Class::Descriptors | Class::Host => AcceptAction::Pause(self.pause()),
+            Class::Descriptors => match core.shed() {
+                Ok(()) => AcceptAction::Shed,
+                // The kernel wants a descriptor before it looks whether there is a client.
+                Err(Class::Nothing) => return Ok(false),
+                Err(_) => AcceptAction::Pause(self.pause()),
+            },
+            Class::Host => AcceptAction::Pause(self.pause()),
             Class::Socket => AcceptAction::Stop,
         };
         self.tell(core, &error, action);
@@ -124,14 +129,19 @@ impl Accepting {
 }
 
 impl<T: Transport, S> Core<T, S> {
-    /// Accepts a client on the spare descriptor and closes it at once, so that it knows. Returns
-    /// whether one was.
-    fn shed(&self) -> bool {
+    /// Accepts a client on the spare descriptor and closes it at once, so that it knows.
+    fn shed(&self) -> Result<(), Class> {
         let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
         // Before it is given up, so that whoever gets its number looks.
         self.is_reserve_lost.store(true, Ordering::SeqCst);
-        let had_one = reserve.take().is_some();
-        let shed = had_one && self.transport.get_request(&self.socket).map(drop).is_ok();
+        let shed = match reserve.take() {
+            Some(given_up) => {
+                drop(given_up);
+                let shed = self.transport.get_request(&self.socket).map(drop);
+                shed.map_err(|error| class(&error))
+            }
+            None => Err(Class::Descriptors),
+        };
         *reserve = Tombstone::new().ok();
         self.is_reserve_lost.store(reserve.is_none(), Ordering::SeqCst);
         shed
