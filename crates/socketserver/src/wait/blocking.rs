@@ -23,14 +23,6 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-impl std::fmt::Display for Cut {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match *self {}
-    }
-}
-
-impl std::error::Error for Cut {}
-
 pub(crate) fn current() -> Option<u64> {
     None
 }
