@@ -127,5 +127,8 @@ fn ten_thousand_come(name: &str, role: &str) {
     assert!(status.success(), "{output}");
     // For each client one call that fails and one on the reserve descriptor; and now and then one
     // that finds that another has come and gone. A loop that spins makes millions.
-    assert!(calls <= 3 * CLIENTS, "{calls} calls: {output}");
+    // Coroutines take until there is nobody, which it takes the same two calls to find out; and of
+    // two workers both may look.
+    let most = if role == "threading" { 3 * CLIENTS } else { 8 * CLIENTS };
+    assert!(calls <= most, "{calls} calls: {output}");
 }

@@ -37,7 +37,9 @@ fn test_all() {
     }
     // What Python has no word for.
     for transport in ["Udp", "UnixDatagram"] {
-        expected.insert(format!("Coroutine{transport}SessionServer"));
+        for mixin in ["Threading", "Coroutine"] {
+            expected.insert(format!("{mixin}{transport}SessionServer"));
+        }
     }
     let expected: BTreeSet<_> = expected.iter().map(String::as_str).collect();
     assert_eq!(defined, expected);
