@@ -46,7 +46,8 @@ impl ShutdownHandle {
     ///
     /// For a handler that would begin something long, and for a loop of the caller's own.
     pub fn is_requested(&self) -> bool {
-        self.0.stop.is_woken() || (!self.0.is_in_child() && self.0.is_requested())
+        // Whoever asks, closes or signals wakes it, and the last loop to end clears it.
+        self.0.stop.is_woken()
     }
 
     /// Stops the server on SIGINT and SIGTERM, for as long as the returned guard lives.

@@ -21,6 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -63,6 +64,7 @@ pub fn fork(threads: Threads, child: impl FnOnce() -> u8) -> io::Result<Child> {
     let _ = io::stdout().flush();
 
     let mask = if signal::are_watched() { Some(block_signals()?) } else { None };
+    HAS_FORKED.store(true, Ordering::SeqCst);
     // SAFETY: the child runs `child`, which is safe code, and then `_exit`; see the module's
     // documentation for why that is sound with and without other threads.
     let forked = unsafe { nix::unistd::fork() };
@@ -91,6 +93,13 @@ pub fn fork(threads: Threads, child: impl FnOnce() -> u8) -> io::Result<Child> {
         }
     }
 }
+
+/// Whether this process has forked, or is what was forked, by [`fork`].
+pub fn has_forked() -> bool {
+    HAS_FORKED.load(Ordering::SeqCst)
+}
+
+static HAS_FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Blocks all signals on this thread, and returns which were blocked before.
 fn block_signals() -> io::Result<SigSet> {
