@@ -201,7 +201,7 @@ on_each_backend! {
                 serving.join().unwrap().unwrap();
             });
             assert_eq!(server.server().trace.count("closed false"), 1);
-            assert!(server.server_close(Some(Duration::ZERO)), "all have ended");
+            assert!(server.server_close(Some(DEADLINE)), "all have ended");
         }
     }
 
