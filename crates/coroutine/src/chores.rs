@@ -55,7 +55,8 @@ pub(crate) fn trim(stacks: &Stacks, alarm: &Alarm) -> Option<Duration> {
     stacks.is_trimmable().then_some(next)
 }
 
-fn now() -> Duration {
+/// The time, to some milliseconds.
+pub(crate) fn now() -> Duration {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }

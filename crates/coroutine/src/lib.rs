@@ -78,7 +78,7 @@ pub use self::config::{Backend, Config, MIN_STACK_SIZE};
 pub use self::park::{
     Cut, Parker, Unparker, before_wait, current, in_coroutine, is_cut, sleep, yield_now,
 };
-pub use self::remote::Job;
+pub use self::remote::{Job, OnBlocked};
 pub use self::spawn::{JoinHandle, Reserved, run, spawn, try_spawn};
 pub use self::workers::Workers;
 

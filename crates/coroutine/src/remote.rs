@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use socketserver_sys::waker::Waker;
 
@@ -24,17 +26,33 @@ pub(crate) enum Message {
 }
 
 /// A worker as other threads see it.
-#[derive(Debug)]
 pub(crate) struct Remote {
     mailbox: Mailbox<Message>,
     waker: Waker,
     /// Coroutines that run there, or will.
     load: AtomicUsize,
+    /// Who is told of coroutines that kept the worker from all others.
+    pub(crate) on_blocked: OnceLock<OnBlocked>,
 }
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("load", &self.load).finish_non_exhaustive()
+    }
+}
+
+/// Told the name of a coroutine that kept its worker, and for how long; see
+/// [`Workers::on_blocked`](crate::Workers::on_blocked).
+pub type OnBlocked = Arc<dyn Fn(&'static str, Duration) + Send + Sync>;
 
 impl Remote {
     pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self { mailbox: Mailbox::new(), waker: Waker::new()?, load: AtomicUsize::new(0) })
+        Ok(Self {
+            mailbox: Mailbox::new(),
+            waker: Waker::new()?,
+            load: AtomicUsize::new(0),
+            on_blocked: OnceLock::new(),
+        })
     }
 
     /// Gives the worker a message; gives it back when the worker has ended.

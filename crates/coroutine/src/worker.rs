@@ -32,6 +32,9 @@ use crate::{Backend, Config};
 /// How many operations a coroutine may do in a row, without waiting, before the others get a turn.
 const BUDGET: u32 = 64;
 
+/// How long a coroutine may keep the worker before that is told.
+const BLOCKED: Duration = Duration::from_millis(100);
+
 /// How many are resumed before the kernel and the other threads are asked for more.
 const TURNS: usize = 1024;
 
@@ -455,9 +458,17 @@ impl Worker {
         let registered = task
             .own()
             .map_or_else(Default::default, |own| stack::overflow::running(own.bounds, own.name));
+        let name = task.own().map_or("a coroutine that has just begun", |own| own.name);
         HERE.set(Some(NonNull::from(&**self)));
+        let watch = self.remote.on_blocked.get().map(|told| (told, chores::now()));
         let result = task.coroutine.resume(());
         HERE.set(None);
+        if let Some((told, before)) = watch {
+            let elapsed = chores::now().saturating_sub(before);
+            if elapsed >= BLOCKED {
+                told(name, elapsed);
+            }
+        }
         drop(registered);
         self.running.set(None);
         match result {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Config;
 use crate::park::Parker;
-use crate::remote::{Job, Message, Remote};
+use crate::remote::{Job, Message, OnBlocked, Remote};
 use crate::worker::Worker;
 
 /// Threads that run coroutines, from [`start`](Self::start) to [`stop`](Self::stop).
@@ -53,6 +53,14 @@ impl Workers {
     /// (then it is epoll), `MADV_GUARD_INSTALL` (then it is `mprotect`, and there are fewer stacks).
     pub fn fall_backs(&self) -> &[&'static str] {
         &self.fall_backs
+    }
+
+    /// Has `told` called, on the worker's thread, for each coroutine that has kept its worker from
+    /// all others for more than a tenth of a second: when it has let go. The first call counts.
+    pub fn on_blocked(&self, told: &OnBlocked) {
+        for remote in &self.remotes {
+            let _ = remote.on_blocked.set(Arc::clone(told));
+        }
     }
 
     /// How many there are.

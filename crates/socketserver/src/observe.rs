@@ -112,6 +112,16 @@ pub enum Event<'a> {
         /// What it cannot do.
         what: &'static str,
     },
+    /// A handler in a coroutine has kept its thread from all others for more than a tenth of a
+    /// second, by computing or by a call that blocks; told when it has let go. See
+    /// [`blocking`](crate::blocking) for what such a handler should do.
+    #[non_exhaustive]
+    Blocked {
+        /// The name of the handler's type.
+        handler: &'static str,
+        /// For how long, to some milliseconds.
+        elapsed: Duration,
+    },
     /// The server has been closed.
     #[non_exhaustive]
     Closed {

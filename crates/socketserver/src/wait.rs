@@ -18,8 +18,8 @@ pub(crate) use self::blocking::*;
 pub(crate) use socketserver_coroutine::{
     Cut, Parker, Unparker, before_wait, current,
     io::{
-        Peer, accept, adopt, close, flush, input, is_at_end, recv, recv_now, release, send, send_behind,
-        set_timeout, wait,
+        Peer, accept, adopt, close, flush, input, is_at_end, recv, recv_now, release, send,
+        send_behind, set_timeout, wait,
     },
 };
 pub(crate) use socketserver_sys::descriptor::Interest;

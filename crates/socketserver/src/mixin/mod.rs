@@ -174,6 +174,12 @@ pub trait Acceptor: Clone + sealed::Sealed {
     /// Gives up a request that could not be started, and why; it goes to `handle_error`.
     fn not_started(&self, request: Self::Request, error: io::Error);
 
+    /// Whether anybody wants to hear of [`blocked`](Self::blocked).
+    fn is_observed(&self) -> bool;
+
+    /// Tells that a request has kept its thread from others.
+    fn blocked(&self, handler: &'static str, elapsed: Duration);
+
     /// Tells that the kernel cannot do something, which is done otherwise.
     fn fell_back(&self, what: &'static str);
 

@@ -50,6 +50,9 @@ impl Observer for Tracing {
             Event::NotSent { client_address, error } => {
                 warn!(target: TARGET, %client_address, %error, "reply not sent");
             }
+            Event::Blocked { handler, elapsed } => {
+                warn!(target: TARGET, handler, ?elapsed, "handler kept its thread");
+            }
             Event::FallBack { what } => {
                 info!(target: TARGET, what, "the kernel cannot, so without")
             }

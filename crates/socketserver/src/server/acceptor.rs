@@ -251,6 +251,14 @@ impl<T: Transport, S: BaseServer<T>> Acceptor for ServerAcceptor<T, S> {
         request.not_started(error);
     }
 
+    fn is_observed(&self) -> bool {
+        self.core.observer.is_some()
+    }
+
+    fn blocked(&self, handler: &'static str, elapsed: Duration) {
+        self.core.observe(&Event::Blocked { handler, elapsed });
+    }
+
     fn fell_back(&self, what: &'static str) {
         self.core.observe(&Event::FallBack { what });
     }

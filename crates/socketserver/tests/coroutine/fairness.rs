@@ -1,13 +1,16 @@
 //! A handler that never has to wait: it takes its turns as all others.
 
 use std::io::{BufRead, Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use socketserver::mixin::Backend;
-use socketserver::{CoroutineTcpServer, StreamRequest, handler_fn, sleep};
+use socketserver::observe::{Event, Observer};
+use socketserver::{
+    CoroutineTcpServer, Result, StreamRequest, StreamRequestHandler, handler_fn, sleep,
+};
 use testkit::{Client, DEADLINE, eventually};
 
 use crate::noting::{connect, stop};
@@ -79,5 +82,51 @@ on_each_backend! {
             assert!(drained > 1 << 20);
         });
         stop(server);
+    }
+}
+
+/// Notes who kept a thread, and for how long.
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Vec<(&'static str, Duration)>>>);
+
+impl Observer for Kept {
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::Blocked { handler, elapsed, .. } = event {
+            self.0.lock().unwrap().push((handler, *elapsed));
+        }
+    }
+}
+
+struct Stubborn;
+
+impl StreamRequestHandler for Stubborn {
+    fn handle(&mut self, request: &mut StreamRequest<'_>) -> Result {
+        let mut line = String::new();
+        request.rfile.read_line(&mut line)?;
+        if line.trim_end() == "block" {
+            // Not this crate's sleep: the thread cannot do anything else meanwhile.
+            thread::sleep(Duration::from_millis(150));
+        }
+        Ok(request.wfile.write_all(line.as_bytes())?)
+    }
+}
+
+on_each_backend! {
+    /// It is told, by its handler's name, and once; one that waits as it should is not.
+    fn one_who_keeps_its_thread_is_told(backend: Backend) {
+        let kept = Kept::default();
+        let builder = CoroutineTcpServer::builder(|| Stubborn).backend(backend).workers(1);
+        let server = builder.observer(kept.clone()).bind("127.0.0.1:0").unwrap().spawn().unwrap();
+        for text in ["wait", "block", "wait"] {
+            let mut client = connect(server.server_address());
+            client.send(format!("{text}\n").as_bytes()).unwrap();
+            assert_eq!(client.read_line().unwrap().trim_end(), text);
+        }
+        eventually("it is told", || !kept.0.lock().unwrap().is_empty());
+        stop(server);
+        let kept = kept.0.lock().unwrap();
+        let [(handler, elapsed)] = kept[..] else { panic!("{kept:?}") };
+        assert!(handler.ends_with("Stubborn"), "{handler}");
+        assert!(elapsed >= Duration::from_millis(100), "{elapsed:?}");
     }
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use socketserver_coroutine::{Parker, Unparker, Workers};
+use socketserver_coroutine::{OnBlocked, Parker, Unparker, Workers};
 use socketserver_sys::waker::Waker;
 
 use super::super::{Acceptor, PendingRequest, Unprocessed};
@@ -127,6 +127,15 @@ impl Running {
     {
         if !self.has_told.swap(true, Ordering::Relaxed) {
             self.workers.fall_backs().iter().for_each(|what| acceptor.fell_back(what));
+            if acceptor.is_observed() {
+                let acceptor = Mutex::new(acceptor.clone());
+                self.workers.on_blocked(
+                    &(Arc::new(move |name: &'static str, elapsed| {
+                        let acceptor = acceptor.lock().unwrap_or_else(PoisonError::into_inner);
+                        acceptor.blocked(name, elapsed);
+                    }) as OnBlocked),
+                );
+            }
         }
         for worker in 0..self.workers.len() {
             let (running, acceptor) = (Arc::clone(self), acceptor.clone());
