@@ -276,14 +276,14 @@ pub fn adopt(fd: BorrowedFd<'_>) {
 /// Ends what [`adopt`] has begun, by the number alone, for it may be called when the socket has just
 /// been closed; but on the same worker, and before the worker's coroutines run again.
 pub fn release(fd: RawFd) {
-    if let Some(worker) = Worker::here() {
+    if let Some(worker) = Worker::here_at_any_time() {
         worker.reactor.borrow_mut().release(fd);
     }
 }
 
 /// Closes a descriptor: `close(2)`, perhaps together with other things at the end of the turn.
 pub fn close(fd: OwnedFd) {
-    match Worker::here() {
+    match Worker::here_at_any_time() {
         Some(worker) => worker.reactor.borrow_mut().close(fd),
         None => drop(fd),
     }

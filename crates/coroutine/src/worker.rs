@@ -205,6 +205,12 @@ impl Worker {
         Some(Here(worker))
     }
 
+    /// As [`here`](Self::here), and also while a panic unwinds: for what does not wait.
+    #[inline]
+    pub(crate) fn here_at_any_time() -> Option<Here> {
+        HERE.get().map(Here)
+    }
+
     /// Which coroutine runs.
     pub(crate) fn running(&self) -> Option<Id> {
         self.running.get()

@@ -109,6 +109,41 @@ fn a_receive_parks_and_data_comes_before_the_time_out() {
     });
 }
 
+/// Its number is soon another's, who must not be taken for it.
+#[test]
+fn a_socket_that_is_released_while_a_panic_unwinds_is_forgotten() {
+    struct Adopted(UnixStream);
+
+    impl Drop for Adopted {
+        fn drop(&mut self) {
+            io::release(self.0.as_raw_fd());
+        }
+    }
+
+    on_each(|| {
+        let number = spawn(|| {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            io::adopt(ours.as_fd());
+            let adopted = Adopted(ours);
+            // The kernel watches it from now on.
+            let waited = io::recv(adopted.0.as_fd(), &mut [0], Some(Duration::from_millis(1)));
+            assert_eq!(waited.unwrap_err().kind(), ErrorKind::TimedOut);
+            std::panic::resume_unwind(Box::new(adopted.0.as_raw_fd()));
+        });
+        let number = *number.join().unwrap_err().downcast::<i32>().unwrap();
+        let (one, other) = UnixStream::pair().unwrap();
+        let (ours, mut theirs) =
+            if one.as_raw_fd() == number { (one, other) } else { (other, one) };
+        let later = spawn(move || {
+            sleep(Duration::from_millis(10));
+            theirs.write_all(b"a").unwrap();
+            theirs
+        });
+        assert_eq!(io::recv(ours.as_fd(), &mut [0], Some(DEADLINE)).unwrap(), 1);
+        later.join().unwrap();
+    });
+}
+
 #[test]
 fn a_socket_that_nobody_has_adopted_is_waited_for_too() {
     on_each(|| {
