@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     running: Cell<Option<Id>>,
     /// What it keeps on its own stack: set by itself when it begins.
     own: Cell<*const Own>,
+    /// What it is called.
+    name: Cell<&'static str>,
     budget: Cell<u32>,
     /// When stacks that nobody needs give their memory back.
     trimming: Alarm,
@@ -164,6 +166,7 @@ impl Worker {
             reactor: RefCell::new(reactor),
             running: Cell::new(None),
             own: Cell::new(std::ptr::null()),
+            name: Cell::new(""),
             budget: Cell::new(0),
             trimming: Alarm::default(),
             epoch,
@@ -319,6 +322,7 @@ impl Worker {
             let (mark, before_wait) = (Cell::new(0), Cell::new(None));
             let own = Own { yielder, mark, before_wait, bounds, name };
             worker.own.set(&raw const own);
+            worker.name.set(name);
             drop(worker);
             // Until it is left, as whenever it is resumed.
             std::mem::forget(stack::overflow::running(bounds, name));
@@ -464,7 +468,8 @@ impl Worker {
         let registered = task
             .own()
             .map_or_else(Default::default, |own| stack::overflow::running(own.bounds, own.name));
-        let name = task.own().map_or("a coroutine that has just begun", |own| own.name);
+        // One that begins sets it itself.
+        self.name.set(task.own().map_or("", |own| own.name));
         HERE.set(Some(NonNull::from(&**self)));
         let watch = self.remote.on_blocked.get().map(|told| (told, chores::now()));
         let result = task.coroutine.resume(());
@@ -472,7 +477,7 @@ impl Worker {
         if let Some((told, before)) = watch {
             let elapsed = chores::now().saturating_sub(before);
             if elapsed >= BLOCKED {
-                told(name, elapsed);
+                told(self.name.get(), elapsed);
             }
         }
         drop(registered);
