@@ -114,7 +114,7 @@ pub enum Event<'a> {
     },
     /// A handler in a coroutine has kept its thread from all others for more than a tenth of a
     /// second, by computing or by a call that blocks; told when it has let go. See
-    /// [`blocking`](crate::blocking) for what such a handler should do.
+    /// [`blocking`](fn@crate::blocking) for what such a handler should do.
     #[non_exhaustive]
     Blocked {
         /// The name of the handler's type.
