@@ -198,7 +198,6 @@ impl Uring {
         }
         let token = Token::Receive(number, socket.generation).to_bits();
         let want = u32::try_from(want).unwrap_or(u32::MAX);
-        socket.wanted = want;
         let operation = match socket.may_have_input {
             true => self.ring.recv(fd, want, token),
             false => self.ring.recv_later(fd, want, token),

@@ -16,8 +16,6 @@ pub(super) struct Socket {
     pub(super) may_have_input: bool,
     pub(super) timeout: Timeout,
     pub(super) receiving: Receiving,
-    /// How much was asked for last.
-    pub(super) wanted: u32,
     pub(super) readers: Waiters,
     pub(super) sending: Option<Sending>,
     /// What came of a send, and who is to be told.
